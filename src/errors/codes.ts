@@ -1,0 +1,76 @@
+/** What one error code stands for. `exit` is the exit code of a command that ends with it. */
+export interface CodeEntry {
+  readonly title: string
+  readonly exit: 1 | 2 | 3 | 70 | 78
+}
+
+/**
+ * Every code twinrule can answer with. Codes are public and never change their meaning; messages may.
+ * POLICY: a mistake in a policy file. CONFIG: a setting or flag. DB: a database. REQUEST: a caller's request.
+ */
+export const CODES = {
+  TWR_POLICY_NO_FILES: { title: 'The policy folder is missing, unreadable or holds no policy file', exit: 1 },
+  TWR_POLICY_TOO_LARGE: { title: 'A policy file is larger than the limit', exit: 1 },
+  TWR_POLICY_YAML: { title: 'A policy file is not valid YAML', exit: 1 },
+  TWR_POLICY_YAML_ALIAS: { title: 'YAML anchors, aliases and tags are refused', exit: 1 },
+  TWR_POLICY_YAML_DEPTH: { title: 'A policy file is nested too deeply', exit: 1 },
+  TWR_POLICY_SCHEMA: { title: 'A policy file does not have the documented shape', exit: 1 },
+  TWR_POLICY_UNSUPPORTED: { title: 'This part of the language is not supported yet', exit: 1 },
+  TWR_POLICY_RESERVED: { title: 'A name is reserved', exit: 1 },
+  TWR_POLICY_DUPLICATE: { title: 'Two declarations have the same name', exit: 1 },
+  TWR_POLICY_UNKNOWN_TYPE: { title: 'A type is neither built in nor a declared enum', exit: 1 },
+  TWR_POLICY_UNKNOWN_TRAIT: { title: 'A resource uses a trait that is not declared', exit: 1 },
+  TWR_POLICY_UNKNOWN_MACRO: { title: 'A condition uses a macro that is not declared', exit: 1 },
+  TWR_POLICY_MACRO_CYCLE: { title: 'A macro uses itself', exit: 1 },
+  TWR_POLICY_UNKNOWN_COLUMN: {
+    title: 'A condition reads a column that the resource does not declare',
+    exit: 1
+  },
+  TWR_POLICY_UNKNOWN_PRINCIPAL: {
+    title: 'A condition reads a principal attribute that is not declared',
+    exit: 1
+  },
+  TWR_POLICY_UNKNOWN_LABEL: { title: 'A literal is not a label of the enum', exit: 1 },
+  TWR_POLICY_PRINCIPAL_SOURCE: {
+    title: 'Nothing supplies this principal attribute, or not with this type',
+    exit: 1
+  },
+  TWR_POLICY_PRINCIPAL_ID: { title: 'The principal must declare its id', exit: 1 },
+  TWR_POLICY_SYNTAX: { title: 'A condition cannot be parsed', exit: 1 },
+  TWR_POLICY_CONDITION_SIZE: { title: 'A condition is too long or nested too deeply', exit: 1 },
+  TWR_POLICY_TYPE: { title: 'The two sides of a comparison have different types', exit: 1 },
+  TWR_POLICY_NOT_BOOLEAN: { title: 'A condition must be true or false', exit: 1 },
+  TWR_POLICY_NULL: { title: 'null may only be tested with == and != on one value', exit: 1 },
+  TWR_POLICY_LITERAL: { title: 'A literal is out of range or has the wrong form', exit: 1 },
+  TWR_POLICY_CONSTANT: { title: 'A comparison reads neither the principal nor the resource', exit: 1 },
+  TWR_POLICY_TWO_COLUMNS: { title: 'Two columns are compared with each other', exit: 1 },
+  TWR_POLICY_ACTION: { title: 'A rule names an action that does not exist', exit: 1 },
+  TWR_POLICY_USELESS_CHECK: {
+    title: '`check` stands on a rule that allows neither create nor update',
+    exit: 1
+  },
+  TWR_POLICY_TOO_COMPLEX: { title: 'A condition has too many alternatives', exit: 1 },
+  TWR_CONFIG: { title: 'A setting or flag is missing or wrong', exit: 2 },
+  TWR_CONFIG_REVISION: { title: 'A folder or git revision cannot be read', exit: 2 },
+  TWR_CONFIG_EMBEDDED: { title: 'The embedded database cannot be used here', exit: 2 },
+  TWR_DB_UNREACHABLE: { title: 'The database cannot be reached or refused the login', exit: 3 },
+  TWR_DB_UNSAFE_ROLE: { title: 'The login of the service can bypass or change the policies', exit: 78 },
+  TWR_DB_NOT_MIGRATED: { title: 'The database does not hold the compiled policies', exit: 78 },
+  TWR_DB_MIGRATION: { title: 'A migration failed and was rolled back', exit: 3 },
+  TWR_DB_FAULT: { title: 'A statement failed', exit: 3 },
+  TWR_REQUEST_INVALID: { title: 'The request is not well formed', exit: 1 },
+  TWR_REQUEST_UNAUTHENTICATED: { title: 'The API key is missing or wrong', exit: 1 },
+  TWR_REQUEST_TOO_LARGE: { title: 'The request is too large', exit: 1 },
+  TWR_REQUEST_NOT_FOUND: { title: 'There is no such endpoint', exit: 1 },
+  TWR_REQUEST_OVERLOADED: { title: 'Too many requests are in flight', exit: 1 },
+  TWR_BUG: { title: 'A fault in twinrule itself', exit: 70 }
+} as const satisfies Record<string, CodeEntry>
+
+/** A code of the table above. */
+export type Code = keyof typeof CODES
+/** A code about policy files. */
+export type PolicyCode = Extract<Code, `TWR_POLICY_${string}`>
+/** A code about settings and flags. */
+export type ConfigCode = Extract<Code, `TWR_CONFIG${string}`>
+/** A code about a database. */
+export type DatabaseCode = Extract<Code, `TWR_DB_${string}`>

@@ -1,0 +1,32 @@
+import type { Span } from '../errors/errors.js'
+import type { SetType, Type } from './types.js'
+import type { Scalar } from './values.js'
+
+/** What a condition can read. A literal list holds no null and no value twice. */
+export type Term =
+  | { readonly kind: 'column'; readonly name: string; readonly type: Type }
+  | { readonly kind: 'principal'; readonly name: string; readonly type: Type }
+  | { readonly kind: 'literal'; readonly value: Scalar; readonly type: Exclude<Type, SetType> }
+  | { readonly kind: 'list'; readonly values: readonly Scalar[]; readonly type: SetType }
+
+/** The smallest conditions. Each looks at its terms through equality and null tests alone. */
+export type Atom =
+  | { readonly kind: 'eq'; readonly left: Term; readonly right: Term }
+  | { readonly kind: 'in'; readonly item: Term; readonly set: Term }
+  | { readonly kind: 'null'; readonly term: Term }
+
+/** A condition as the author wrote it, names and types resolved: true, false or unknown (Kleene). */
+export type Condition =
+  | { readonly kind: 'const'; readonly value: boolean }
+  | { readonly kind: 'and' | 'or'; readonly of: readonly Condition[] }
+  | { readonly kind: 'not'; readonly of: Condition }
+  | { readonly kind: 'atom'; readonly atom: Atom; readonly span?: Span }
+
+/** Freezes a value and everything below it, so that nobody can change a decision after compiling. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    for (const part of Object.values(value)) deepFreeze(part)
+  }
+  return value
+}

@@ -1,0 +1,59 @@
+import type { Span } from '../errors/errors.js'
+import type { Condition } from './formula.js'
+import type { Type } from './types.js'
+
+/** The actions a rule can allow. Each is one SQL command on the resource's table. */
+export const ACTIONS = ['read', 'create', 'update', 'delete'] as const
+/** One of the four actions. */
+export type Action = (typeof ACTIONS)[number]
+
+/** A declared column of a resource. `nullable` is false for a type written with "!". */
+export interface Column {
+  readonly name: string
+  readonly type: Type
+  readonly nullable: boolean
+}
+
+/**
+ * A declared attribute of the principal. An absent one is null.
+ * `role` names the PostgreSQL role of a role flag: whoever has the flag may enter that role for a transaction.
+ */
+export interface PrincipalAttribute {
+  readonly name: string
+  readonly type: Type
+  readonly source: 'context' | 'lookup'
+  readonly role?: string
+}
+
+/** An allow rule. `when` is asked of the stored row, `check` of the new row of a create or update. */
+export interface Rule {
+  readonly id: string
+  readonly effect: 'allow'
+  readonly actions: readonly Action[]
+  readonly when: Condition
+  readonly check: Condition
+  readonly span?: Span
+}
+
+/** A resource type. Without `table` it is decided from the attributes that the caller passes. */
+export interface Resource {
+  readonly name: string
+  readonly table: string | null
+  readonly columns: readonly Column[]
+  readonly rules: readonly Rule[]
+  readonly span?: Span
+}
+
+/** A compiled policy folder: data only, deeply frozen, sorted by name. */
+export interface Bundle {
+  readonly version: 1
+  readonly principal: readonly PrincipalAttribute[]
+  readonly resources: readonly Resource[]
+  /** SHA-256 (hex, 64 characters) of the canonical text: the same meaning gives the same revision. */
+  readonly revision: string
+}
+
+/** The resource called `name`, or undefined. */
+export function resourceOf(bundle: Bundle, name: string): Resource | undefined {
+  return bundle.resources.find(resource => resource.name === name)
+}

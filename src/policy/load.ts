@@ -1,0 +1,91 @@
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { PolicyError } from '../errors/errors.js'
+import { deepFreeze } from '../ir/formula.js'
+import type { Bundle } from '../ir/model.js'
+import { resolve } from './resolve.js'
+import { revisionOf } from './revision.js'
+import { MAX_FILE_BYTES, parseSource, type Source } from './source.js'
+import { shapeProblems } from './validate.js'
+
+/** What a policy folder gave: a bundle, or the mistakes in the order of files and lines. */
+export type Loaded =
+  | { readonly bundle: Bundle; readonly problems: readonly [] }
+  | { readonly bundle: null; readonly problems: readonly PolicyError[] }
+
+const POLICY_FILE = /(?<!\.test)\.ya?ml$/
+
+/**
+ * Reads every `*.yaml` and `*.yml` below a folder (`*.test.yaml` left out) and compiles them together.
+ * File names in problems are relative to the working directory, as editors and CI expect them.
+ */
+export async function loadFolder(dir: string): Promise<Loaded> {
+  let names: string[]
+  try {
+    names = (await readdir(dir, { recursive: true })).filter(name => POLICY_FILE.test(name)).sort()
+  } catch (cause) {
+    const why =
+      (cause as NodeJS.ErrnoException).code === 'ENOENT'
+        ? 'there is no such folder'
+        : 'the folder cannot be read'
+    return failed([noFiles(dir, why)])
+  }
+  if (names.length === 0) return failed([noFiles(dir, 'the folder holds no *.yaml file')])
+  const texts: Record<string, string> = {}
+  for (const name of names) {
+    const path = join(dir, name)
+    const shown = relative(process.cwd(), path) || path
+    try {
+      // a file over the limit is refused by its size, so its text need not be read whole
+      const { size } = await stat(path)
+      texts[shown] = size > MAX_FILE_BYTES ? ' '.repeat(MAX_FILE_BYTES + 1) : await readFile(path, 'utf8')
+    } catch {
+      return failed([noFiles(shown, 'the file cannot be read')])
+    }
+  }
+  return loadTexts(texts)
+}
+
+/** Compiles policy files that are already text, by file name. Pure. */
+export function loadTexts(texts: Readonly<Record<string, string>>): Loaded {
+  const problems: PolicyError[] = []
+  const sources: Source[] = []
+  for (const [file, text] of Object.entries(texts)) {
+    const parsed = parseSource(file, text)
+    problems.push(...parsed.problems)
+    if (parsed.source !== null) sources.push(parsed.source)
+  }
+  for (const source of sources) problems.push(...shapeProblems(source))
+  const unreadable = sources.length < Object.keys(texts).length
+  // what a file that cannot be read declares is unknown, so names are not resolved against the rest
+  if (sources.length === 0 || unreadable) return failed(problems)
+  const { principal, resources } = resolve(sources, problems)
+  if (problems.length > 0) return failed(problems)
+  const revision = revisionOf(principal, resources)
+  return { bundle: deepFreeze({ version: 1, principal, resources, revision }), problems: [] }
+}
+
+function failed(problems: readonly PolicyError[]): Loaded {
+  const unique = new Map(
+    problems.map(problem => [
+      `${problem.span.file} ${problem.span.line} ${problem.span.column} ${problem.code}`,
+      problem
+    ])
+  )
+  return { bundle: null, problems: [...unique.values()].sort(byPlace) }
+}
+
+function byPlace(a: PolicyError, b: PolicyError): number {
+  if (a.span.file !== b.span.file) return a.span.file < b.span.file ? -1 : 1
+  return a.span.line - b.span.line || a.span.column - b.span.column
+}
+
+function noFiles(file: string, why: string): PolicyError {
+  const span = { file, line: 1, column: 1, endLine: 1, endColumn: 1 }
+  return new PolicyError(
+    'TWR_POLICY_NO_FILES',
+    why,
+    span,
+    'name the folder of your policy files, for example `policies`'
+  )
+}

@@ -1,0 +1,214 @@
+import type { Ast, Segment } from './ast.js'
+import { ConditionFault, type Token, tokenize } from './tokens.js'
+
+/** A condition with more nested groups is refused. */
+const MAX_DEPTH = 64
+const ORDERINGS = new Set(['<', '<=', '>', '>='])
+const FOREIGN = new Set(['?', ':', '+', '-', '*', '/', '%', '{', '}'])
+const MEANT: Readonly<Record<string, string>> = {
+  '=': 'equality is written ==',
+  '&': 'and is written &&',
+  '|': 'or is written ||',
+  and: 'and is written &&',
+  or: 'or is written ||',
+  AND: 'and is written &&',
+  OR: 'or is written ||',
+  IN: 'write in'
+}
+
+/**
+ * Parses the condition language: CEL's syntax for `||`, `&&`, `!`, `==`, `!=`, `in`, lists, strings, whole numbers,
+ * booleans and null, with CEL's precedence, and `not in` as a second spelling of `!(a in b)`.
+ *
+ * @throws ConditionFault at the first place that does not fit
+ */
+export function parseCondition(text: string): Ast {
+  const parser = new ConditionParser(tokenize(text))
+  return parser.all()
+}
+
+class ConditionParser {
+  readonly #tokens: readonly Token[]
+  #at = 0
+  #depth = 0
+
+  constructor(tokens: readonly Token[]) {
+    this.#tokens = tokens
+  }
+
+  all(): Ast {
+    const condition = this.#or()
+    if (this.#peek().kind !== 'end') throw this.#unexpected()
+    return condition
+  }
+
+  #or(): Ast {
+    return this.#chain('or', '||', () => this.#chain('and', '&&', () => this.#relation()))
+  }
+
+  #chain(kind: 'and' | 'or', symbol: string, part: () => Ast): Ast {
+    const first = part()
+    const of = [first]
+    while (this.#take(symbol)) of.push(part())
+    return of.length === 1 ? first : { kind, of, start: first.start, end: of.at(-1)?.end ?? first.end }
+  }
+
+  #relation(): Ast {
+    const left = this.#unary()
+    const token = this.#peek()
+    if (ORDERINGS.has(token.text) && token.kind === 'symbol') {
+      throw new ConditionFault(`ordering with ${token.text} is not supported yet`, token, undefined, true)
+    }
+    const equal = token.kind === 'symbol' && (token.text === '==' || token.text === '!=')
+    if (!equal && !this.#atIn()) return left
+    const relation = equal ? this.#equal(left) : this.#in(left)
+    if (this.#peek().text === '==' || this.#peek().text === '!=' || this.#atIn()) {
+      throw new ConditionFault('comparisons do not chain', this.#peek(), 'group them with ( ) or &&')
+    }
+    return relation
+  }
+
+  #equal(left: Ast): Ast {
+    const negated = this.#next().text === '!='
+    const right = this.#unary()
+    return { kind: 'equal', negated, left, right, start: left.start, end: right.end }
+  }
+
+  #in(item: Ast): Ast {
+    const negated = this.#take('not')
+    this.#next()
+    const set = this.#unary()
+    return { kind: 'in', negated, item, set, start: item.start, end: set.end }
+  }
+
+  #atIn(): boolean {
+    const [one, two] = [this.#peek(), this.#tokens[this.#at + 1]]
+    if (one.kind !== 'name') return false
+    return one.text === 'in' || (one.text === 'not' && two?.kind === 'name' && two.text === 'in')
+  }
+
+  #unary(): Ast {
+    const token = this.#peek()
+    if (!this.#take('!')) return this.#primary()
+    const of = this.#nested(token, () => this.#unary())
+    return { kind: 'not', of, start: token.start, end: of.end }
+  }
+
+  #primary(): Ast {
+    const token = this.#next()
+    const place = { start: token.start, end: token.end }
+    switch (token.kind) {
+      case 'string':
+        return { kind: 'string', value: token.text, ...place }
+      case 'int':
+        return { kind: 'int', digits: token.text, ...place }
+      case 'name':
+        return this.#named(token)
+      case 'symbol':
+        if (token.text === '(') return this.#group(token)
+        if (token.text === '[') return this.#list(token)
+        break
+      case 'end':
+        break
+    }
+    this.#at -= 1
+    throw this.#unexpected()
+  }
+
+  #named(token: Token): Ast {
+    const place = { start: token.start, end: token.end }
+    if (token.text === 'true' || token.text === 'false') {
+      return { kind: 'bool', value: token.text === 'true', ...place }
+    }
+    if (token.text === 'null') return { kind: 'null', ...place }
+    const segments: Segment[] = [{ name: token.text, ...place }]
+    while (this.#take('.')) {
+      const next = this.#next()
+      if (next.kind !== 'name') {
+        this.#at -= 1
+        throw this.#unexpected('a name after the dot')
+      }
+      segments.push({ name: next.text, start: next.start, end: next.end })
+    }
+    const last = segments.at(-1) ?? token
+    if (this.#peek().text === '(' && this.#peek().kind === 'symbol') throw callFault(segments)
+    return { kind: 'path', segments, start: token.start, end: last.end }
+  }
+
+  #group(open: Token): Ast {
+    const inner = this.#nested(open, () => this.#or())
+    const close = this.#next()
+    if (close.kind !== 'symbol' || close.text !== ')') {
+      this.#at -= 1
+      throw this.#unexpected('a closing )')
+    }
+    return { ...inner, start: open.start, end: close.end }
+  }
+
+  #list(open: Token): Ast {
+    const items: Ast[] = []
+    while (!(this.#peek().kind === 'symbol' && this.#peek().text === ']')) {
+      items.push(this.#nested(open, () => this.#unary()))
+      if (!this.#take(',')) break
+    }
+    const close = this.#next()
+    if (close.kind !== 'symbol' || close.text !== ']') {
+      this.#at -= 1
+      throw this.#unexpected('a comma or a closing ]')
+    }
+    return { kind: 'list', items, start: open.start, end: close.end }
+  }
+
+  #nested(at: Token, inner: () => Ast): Ast {
+    this.#depth += 1
+    if (this.#depth > MAX_DEPTH) {
+      throw new ConditionFault(`nested deeper than ${MAX_DEPTH} levels`, at, 'split it with macros')
+    }
+    const result = inner()
+    this.#depth -= 1
+    return result
+  }
+
+  #peek(): Token {
+    return this.#tokens[this.#at] ?? (this.#tokens.at(-1) as Token)
+  }
+
+  #next(): Token {
+    const token = this.#peek()
+    this.#at += 1
+    return token
+  }
+
+  /** Steps over a symbol or word if it is next. */
+  #take(text: string): boolean {
+    const token = this.#peek()
+    if (token.text !== text || token.kind === 'string' || token.kind === 'end') return false
+    this.#at += 1
+    return true
+  }
+
+  #unexpected(wanted?: string): ConditionFault {
+    const token = this.#peek()
+    const shown = token.kind === 'end' ? token.text : `\`${token.text}\``
+    const expected = wanted === undefined ? '' : `, expected ${wanted}`
+    const foreign = token.kind === 'symbol' && FOREIGN.has(token.text)
+    const hint =
+      MEANT[token.text] ??
+      (foreign ? 'arithmetic, ternaries and maps are not part of the language' : undefined)
+    return new ConditionFault(`unexpected ${shown}${expected}`, token, hint)
+  }
+}
+
+function callFault(segments: readonly Segment[]): ConditionFault {
+  const last = segments.at(-1)
+  const name = last?.name ?? ''
+  const place = { start: last?.start ?? 0, end: last?.end ?? 0 }
+  if (name === 'exists' || name === 'can') {
+    return new ConditionFault(`${name}() over relations is not supported yet`, place, undefined, true)
+  }
+  return new ConditionFault(
+    `the language has no function ${name}()`,
+    place,
+    'conditions compare values; nothing else'
+  )
+}

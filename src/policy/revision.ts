@@ -1,0 +1,33 @@
+import { createHash } from 'node:crypto'
+import type { Bundle, PrincipalAttribute, Resource } from '../ir/model.js'
+import { keyOf, normalize } from '../ir/normal-form.js'
+import { typeName } from '../ir/types.js'
+
+/**
+ * The revision of a policy: SHA-256 (hex) of what it means and of the names that answers carry. Comments, order,
+ * macros, traits and the split into files do not change it.
+ */
+export function revisionOf(principal: readonly PrincipalAttribute[], resources: readonly Resource[]): string {
+  const canonical = [
+    'twinrule 1',
+    ...principal.map(p => ['principal', p.name, fullType(p.type), p.source, p.role ?? '']),
+    ...resources.flatMap(resource => [
+      ['resource', resource.name, resource.table ?? ''],
+      ...resource.columns.map(c => ['column', c.name, fullType(c.type), c.nullable]),
+      ...resource.rules.map(r => [
+        'rule',
+        r.id,
+        r.effect,
+        r.actions,
+        keyOf(normalize(r.when)),
+        keyOf(normalize(r.check))
+      ])
+    ])
+  ]
+  return createHash('sha256').update(JSON.stringify(canonical)).digest('hex')
+}
+
+function fullType(type: Bundle['principal'][number]['type']): readonly unknown[] {
+  const scalar = type.kind === 'set' ? type.of : type
+  return [typeName(type), scalar.kind, scalar.kind === 'enum' ? scalar.labels : []]
+}

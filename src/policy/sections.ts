@@ -1,0 +1,57 @@
+import { PolicyError } from '../errors/errors.js'
+import type { Path, Source } from './source.js'
+import { reservedProblems } from './validate.js'
+
+/** A named declaration and where it stands. */
+export interface Declared {
+  readonly name: string
+  readonly value: unknown
+  readonly source: Source
+  readonly path: Path
+}
+
+/** The sections of a policy file that hold declarations by name. */
+export type SectionName = 'enums' | 'principal' | 'macros' | 'traits' | 'resources'
+
+/** All declarations of one section over all files, sorted by name; the second of a name is reported and left out. */
+export function section(
+  sources: readonly Source[],
+  name: SectionName,
+  problems: PolicyError[]
+): ReadonlyMap<string, Declared> {
+  const found = new Map<string, Declared>()
+  for (const source of sources) {
+    const value = mapping(mapping(source.value)[name])
+    problems.push(...reservedProblems(source, [name], Object.keys(value)))
+    for (const [key, one] of Object.entries(value)) {
+      const path = [name, key]
+      const earlier = found.get(key)
+      if (earlier === undefined) {
+        found.set(key, { name: key, value: one, source, path })
+        continue
+      }
+      const { file, line } = earlier.source.keySpanOf(earlier.path)
+      problems.push(
+        new PolicyError(
+          'TWR_POLICY_DUPLICATE',
+          `\`${key}\` is declared twice in ${name}`,
+          source.keySpanOf(path),
+          `the other stands in ${file}:${line}`
+        )
+      )
+    }
+  }
+  return new Map([...found.entries()].sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+/** The value as a mapping; anything else counts as empty, because its shape is reported elsewhere. */
+export function mapping(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : {}
+}
+
+/** The texts of a list; anything else counts as empty, because its shape is reported elsewhere. */
+export function texts(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter(one => typeof one === 'string') : []
+}

@@ -58,16 +58,15 @@ const KNOWN_PRINCIPAL: Condition = {
   }
 }
 
-/** Which rules a form is made from. The SQL backend leaves out or replaces those of a role flag. */
-export type RuleForm = (rule: Rule, part: 'when' | 'check') => Nnf
+/** The form of one part of a gate, from the rules that allow its action. The SQL backend has one per role. */
+export type PartForm = (rules: readonly Rule[], part: 'when' | 'check') => Nnf
 
-const asWritten: RuleForm = (rule, part) => normalize(rule[part])
+/** Some rule is definitely true. */
+export const anyRule: PartForm = (rules, part) => or(rules.map(rule => normalize(rule[part])))
 
 /** The normal form of a gate: the formula from which every backend is made. */
-export function gateForm(resource: Resource, gate: Gate, ruleForm: RuleForm = asWritten): Nnf {
-  const parts = PARTS[gate].map(({ action, part }) =>
-    or(rulesFor(resource, action).map(rule => ruleForm(rule, part)))
-  )
+export function gateForm(resource: Resource, gate: Gate, partForm: PartForm = anyRule): Nnf {
+  const parts = PARTS[gate].map(({ action, part }) => partForm(rulesFor(resource, action), part))
   return and([normalize(KNOWN_PRINCIPAL), ...parts])
 }
 

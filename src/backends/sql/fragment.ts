@@ -38,9 +38,9 @@ export function id(name: string): Fragment {
   return make(`"${name.replaceAll('"', '""')}"`)
 }
 
-/** A possibly schema-qualified table or function name of dot-separated identifiers. */
-export function qualified(name: string): Fragment {
-  return join(name.split('.').map(id), '.')
+/** A schema-qualified name of ours. Plain parts stay unquoted for the reader: after a dot every word is a name. */
+export function qualified(name: `${string}.${string}`): Fragment {
+  return /^twinrule\.[a-z_][a-z0-9_]*$/.test(name) ? make(name) : join(name.split('.').map(id), '.')
 }
 
 /**
@@ -61,9 +61,16 @@ export function join(
   return make(parts.map(String).join(between))
 }
 
-/** Fragments on indented lines, for text that people review. */
-export function block(parts: readonly Fragment[], between: ' AND' | ' OR' | ',', indent: number): Fragment {
-  return make(parts.map(String).join(`${between}\n${' '.repeat(indent)}`))
+/** Fragments on lines of their own, the operator before each but the first, for text that people review. */
+export function block(parts: readonly Fragment[], operator: 'AND' | 'OR', indent: number): Fragment {
+  return make(
+    parts.map((part, i) => (i === 0 ? `${part}` : `${operator} ${part}`)).join(`\n${' '.repeat(indent)}`)
+  )
+}
+
+/** A line break and the indentation of the next line. */
+export function newline(indent: number): Fragment {
+  return make(`\n${' '.repeat(indent)}`)
 }
 
 /** A body between dollar quotes whose tag does not occur in it (manual, 4.1.2.4). */

@@ -22,7 +22,7 @@ const NAMED_ACCESSORS: Readonly<Record<string, string>> = {
 }
 
 /** The schema-qualified SQL function that returns a principal attribute of the current transaction. */
-export function accessorOf(attribute: string): string {
+export function accessorOf(attribute: string): `${string}.${string}` {
   if (flaggedRole(attribute) !== null) return `${SCHEMA}.${attribute}`
   return `${SCHEMA}.${NAMED_ACCESSORS[attribute] ?? `principal_${attribute}`}`
 }

@@ -1,0 +1,161 @@
+import type { Condition } from '../../ir/formula.js'
+import { anyRule, type Gate, gateForm, type PartForm } from '../../ir/gates.js'
+import type { Bundle, Resource, Rule } from '../../ir/model.js'
+import type { Nnf } from '../../ir/normal-form.js'
+import { flaggedRole } from '../../ir/principal.js'
+import { expression } from './expression.js'
+import { comment, type Fragment, id, join, sql } from './fragment.js'
+import { ROLES } from './names.js'
+import type { SqlObject } from './object.js'
+
+/** A PostgreSQL role that has policies, and the role flag by which it is entered; the app role has none. */
+export interface RoleView {
+  readonly role: string
+  readonly flag: string | null
+}
+
+/** The roles that get policies: the app role, then the role of each role flag. */
+export function roleViews(bundle: Bundle): readonly RoleView[] {
+  const flagged = bundle.principal.flatMap(({ name, role }) =>
+    role === undefined ? [] : [{ role, flag: name }]
+  )
+  return [{ role: ROLES.app, flag: null }, ...flagged]
+}
+
+/** Where PostgreSQL asks a gate (manual, CREATE POLICY). */
+const COMMANDS = {
+  SELECT: { using: 'read', check: null },
+  INSERT: { using: null, check: 'create' },
+  UPDATE: { using: 'update', check: 'update_new' },
+  DELETE: { using: 'delete', check: null }
+} as const satisfies Record<string, { using: Gate | null; check: Gate | null }>
+type Command = keyof typeof COMMANDS
+
+/**
+ * The form of a gate as a role sees it.
+ *
+ * A rule that reads only a role flag belongs to the flag's own role and decides alone there, by a test that runs once
+ * a statement; in the app role it would be an OR branch that costs the index. So a principal with the flag has all its
+ * rights after entering the flag's role, and nobody gains by entering it without the flag.
+ */
+export function viewForm(resource: Resource, gate: Gate, view: RoleView): Nnf {
+  const partForm: PartForm = (rules, part) => {
+    if (view.flag === null)
+      return anyRule(
+        rules.filter(rule => soleFlag(rule) === null),
+        part
+      )
+    const own = rules.filter(rule => soleFlag(rule) === view.flag)
+    return anyRule(own.length > 0 ? own : rules, part)
+  }
+  return gateForm(resource, gate, partForm)
+}
+
+/** The SQL of a gate as a role sees it, or null when it is never open. */
+export function gateSql(resource: Resource, gate: Gate, view: RoleView, indent = 0): Fragment | null {
+  const form = viewForm(resource, gate, view)
+  return form.kind === 'const' && !form.value ? null : expression(form, indent)
+}
+
+/** The principal's role flag that a rule reads and nothing else, or null. */
+function soleFlag(rule: Rule): string | null {
+  const flag = flagOf(rule.when)
+  return flag !== null && flagOf(rule.check) === flag ? flag : null
+}
+
+function flagOf(condition: Condition): string | null {
+  if (condition.kind !== 'atom' || condition.atom.kind !== 'eq') return null
+  const { left, right } = condition.atom
+  const bare = left.kind === 'principal' && right.kind === 'literal' && right.value === true
+  return bare && flaggedRole(left.name) !== null ? left.name : null
+}
+
+/** Everything generated on one table: row-level security itself, a policy per command and role, and the grants. */
+export function tableObjects(resource: Resource, bundle: Bundle): readonly SqlObject[] {
+  if (resource.table === null) return []
+  const views = roleViews(bundle)
+  return [
+    rlsObject(resource.table),
+    ...views.flatMap(view =>
+      commandsOf(resource, view).map(made => policyObject(resource.table ?? '', view, made))
+    ),
+    ...views.map(view => grantObject(resource.table ?? '', view, commandsOf(resource, view)))
+  ]
+}
+
+interface CommandSql {
+  readonly command: Command
+  readonly clauses: readonly Fragment[]
+}
+
+/** The commands that a role may use at all. A command without a policy is denied by PostgreSQL. */
+function commandsOf(resource: Resource, view: RoleView): readonly CommandSql[] {
+  return (Object.keys(COMMANDS) as Command[]).flatMap(command => {
+    const gates = COMMANDS[command]
+    const using = gates.using === null ? undefined : gateSql(resource, gates.using, view, 4)
+    const check = gates.check === null ? undefined : gateSql(resource, gates.check, view, 4)
+    // safety: an UPDATE policy without WITH CHECK would let USING judge the new row, so both or none
+    if (using === null || check === null) return []
+    const clauses = [
+      ...(using === undefined ? [] : [sql`  USING (\n    ${using}\n  )`]),
+      ...(check === undefined ? [] : [sql`  WITH CHECK (\n    ${check}\n  )`])
+    ]
+    return [{ command, clauses }]
+  })
+}
+
+function rlsObject(table: string): SqlObject {
+  const target = sql`public.${id(table)}`
+  return {
+    kind: 'rls',
+    name: table,
+    table,
+    // safety: without FORCE the owner of the table would be outside of every policy
+    up: sql`ALTER TABLE ${target} ENABLE ROW LEVEL SECURITY;\nALTER TABLE ${target} FORCE ROW LEVEL SECURITY;`,
+    down: sql`ALTER TABLE IF EXISTS ${target} NO FORCE ROW LEVEL SECURITY;\nALTER TABLE IF EXISTS ${target} DISABLE ROW LEVEL SECURITY;`
+  }
+}
+
+/** The name of a generated policy, by which others can tell it from a hand-written one. */
+export function policyName(table: string, command: string, view: RoleView): string {
+  return `twinrule_${table}_${command.toLowerCase()}${view.flag === null ? '' : `_${view.flag.slice(3)}`}`
+}
+
+function policyObject(table: string, view: RoleView, { command, clauses }: CommandSql): SqlObject {
+  const name = policyName(table, command, view)
+  const target = sql`public.${id(table)}`
+  const drop = sql`DROP POLICY IF EXISTS ${id(name)} ON ${target};`
+  const create = sql`CREATE POLICY ${id(name)} ON ${target}\n  AS PERMISSIVE FOR ${commandSql(command)} TO ${id(view.role)}\n${join(clauses, '\n')};`
+  return { kind: 'policy', name, table, up: join([drop, create], '\n'), down: drop }
+}
+
+function grantObject(table: string, view: RoleView, commands: readonly CommandSql[]): SqlObject {
+  const target = sql`public.${id(table)}`
+  // safety: REVOKE first, so that TRUNCATE, REFERENCES, TRIGGER and what older rules granted are gone
+  const revoke = sql`REVOKE ALL ON ${target} FROM PUBLIC, ${id(view.role)};`
+  const granted = commands.map(({ command }) => commandSql(command))
+  const grant =
+    granted.length === 0
+      ? comment(`${view.role} may do nothing here`)
+      : sql`GRANT ${join(granted, ', ')} ON ${target} TO ${id(view.role)};`
+  return {
+    kind: 'grant',
+    name: `${table} ${view.role}`,
+    table,
+    up: join([revoke, grant], '\n'),
+    down: revoke
+  }
+}
+
+function commandSql(command: Command): Fragment {
+  switch (command) {
+    case 'SELECT':
+      return sql`SELECT`
+    case 'INSERT':
+      return sql`INSERT`
+    case 'UPDATE':
+      return sql`UPDATE`
+    case 'DELETE':
+      return sql`DELETE`
+  }
+}

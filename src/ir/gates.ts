@@ -22,31 +22,23 @@ export const GATES_OF_ACTION: Readonly<Record<Action, readonly { gate: Gate; row
   delete: [{ gate: 'delete', row: 'old' }]
 }
 
-/** The rule parts a gate is made of: all of them must be open. */
+/** Which part of which rules: some of them must be true. */
 interface GatePart {
   readonly action: Action
   readonly part: 'when' | 'check'
 }
 
 /**
- * Update and delete also need read, of the old row and for update of the new one too, because PostgreSQL demands it
- * wherever a statement has a WHERE or RETURNING (manual, CREATE POLICY, table "Policies Applied by Command Type").
+ * What a gate is made of: the rules that it is about, and what must hold beside them. Update and delete also need
+ * read, of the old row and for update of the new one too, because PostgreSQL demands it wherever a statement has a
+ * WHERE or RETURNING (manual, CREATE POLICY, table "Policies Applied by Command Type").
  */
-const PARTS: Readonly<Record<Gate, readonly GatePart[]>> = {
-  read: [{ action: 'read', part: 'when' }],
-  create: [{ action: 'create', part: 'check' }],
-  update: [
-    { action: 'update', part: 'when' },
-    { action: 'read', part: 'when' }
-  ],
-  update_new: [
-    { action: 'update', part: 'check' },
-    { action: 'read', part: 'when' }
-  ],
-  delete: [
-    { action: 'delete', part: 'when' },
-    { action: 'read', part: 'when' }
-  ]
+const PARTS: Readonly<Record<Gate, { readonly own: GatePart; readonly also: readonly GatePart[] }>> = {
+  read: { own: { action: 'read', part: 'when' }, also: [] },
+  create: { own: { action: 'create', part: 'check' }, also: [] },
+  update: { own: { action: 'update', part: 'when' }, also: [{ action: 'read', part: 'when' }] },
+  update_new: { own: { action: 'update', part: 'check' }, also: [{ action: 'read', part: 'when' }] },
+  delete: { own: { action: 'delete', part: 'when' }, also: [{ action: 'read', part: 'when' }] }
 }
 
 /** Nobody is nobody: without an id there is no principal, and without a principal nothing is allowed. */
@@ -66,21 +58,34 @@ export const anyRule: PartForm = (rules, part) => or(rules.map(rule => normalize
 
 /** The normal form of a gate: the formula from which every backend is made. */
 export function gateForm(resource: Resource, gate: Gate, partForm: PartForm = anyRule): Nnf {
-  const parts = PARTS[gate].map(({ action, part }) => partForm(rulesFor(resource, action), part))
+  const { own, also } = PARTS[gate]
+  const parts = [own, ...also].map(({ action, part }) => partForm(rulesFor(resource, action), part))
   return and([normalize(KNOWN_PRINCIPAL), ...parts])
+}
+
+/** The rules that can open a gate, in the order of their ids. */
+export function gateRules(resource: Resource, gate: Gate): readonly Rule[] {
+  return rulesFor(resource, PARTS[gate].own.action)
+}
+
+/** The share of one of `gateRules` in a gate: the gate is open exactly when the share of some rule is true. */
+export function ruleForm(resource: Resource, gate: Gate, rule: Rule): Nnf {
+  const { own, also } = PARTS[gate]
+  const beside = also.map(({ action, part }) => anyRule(rulesFor(resource, action), part))
+  return and([normalize(KNOWN_PRINCIPAL), normalize(rule[own.part]), ...beside])
 }
 
 /** Whether a gate is open, by the reference interpreter on the conditions as written: the definition. */
 export function gateOpen(resource: Resource, gate: Gate, at: Case): boolean {
+  const { own, also } = PARTS[gate]
   return (
     evaluate(KNOWN_PRINCIPAL, at) === true &&
-    PARTS[gate].every(({ action, part }) =>
+    [own, ...also].every(({ action, part }) =>
       rulesFor(resource, action).some(rule => evaluate(rule[part], at) === true)
     )
   )
 }
 
-/** The rules that allow an action, in the order of their ids. */
-export function rulesFor(resource: Resource, action: Action): readonly Rule[] {
+function rulesFor(resource: Resource, action: Action): readonly Rule[] {
   return resource.rules.filter(rule => rule.actions.includes(action))
 }

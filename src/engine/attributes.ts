@@ -1,0 +1,94 @@
+import type { Values } from '../ir/evaluate.js'
+import type { Bundle, Column, Resource } from '../ir/model.js'
+import { canonical, type Value } from '../ir/values.js'
+import type { DecisionRequest, DenyCode } from './request.js'
+
+/** Why attributes cannot be decided on. */
+export interface Refusal {
+  readonly code: DenyCode
+  readonly reason: string
+}
+
+/** Canonical values, or why there are none. */
+export type Canonicalised =
+  | { readonly ok: true; readonly values: Values }
+  | ({ readonly ok: false } & Refusal)
+
+/** The principal of a request: declared attributes only, an absent one is null. */
+export function principalOf(bundle: Bundle, { subject }: DecisionRequest): Canonicalised {
+  const values: Record<string, Value> = Object.create(null)
+  for (const { name, type } of bundle.principal) {
+    const input = name === 'id' ? subject.id : own(subject.properties, name)
+    const value = canonical(type, input)
+    if (!value.ok) {
+      return refuse(
+        name === 'id' ? 'unknown_subject' : 'invalid_attribute',
+        `subject.${name}: ${value.problem}`
+      )
+    }
+    values[name] = value.value
+  }
+  return { ok: true, values }
+}
+
+/**
+ * The row of a request: every declared column, an absent one null where the policy says it may be.
+ * Properties that no rule can read are left out.
+ */
+export function rowOf(resource: Resource, { resource: asked }: DecisionRequest): Canonicalised {
+  const values: Record<string, Value> = Object.create(null)
+  for (const column of resource.columns) {
+    const sent = own(asked.properties, column.name)
+    const value = columnValue(column, column.name === 'id' ? (sent ?? asked.id) : sent)
+    if ('code' in value) return { ok: false, ...value }
+    values[column.name] = value.value
+  }
+  const id = resource.columns.find(column => column.name === 'id')
+  // safety: the row that is judged is the row that was asked for
+  const named = id === undefined ? null : canonical(id.type, asked.id)
+  if (named?.ok && named.value !== values['id']) {
+    return refuse('invalid_attribute', 'resource.properties.id is not resource.id')
+  }
+  return { ok: true, values }
+}
+
+/** The row after a proposed change. Only declared columns can be judged, so others are refused. */
+export function changedRow(resource: Resource, row: Values, { action }: DecisionRequest): Canonicalised {
+  const changes = own(action.properties, 'changes')
+  if (changes === undefined || changes === null) return { ok: true, values: row }
+  if (typeof changes !== 'object' || Array.isArray(changes)) {
+    return refuse('invalid_attribute', 'action.properties.changes is not an object of columns')
+  }
+  const values: Record<string, Value> = Object.assign(Object.create(null), row)
+  for (const [name, input] of Object.entries(changes)) {
+    const column = resource.columns.find(one => one.name === name)
+    if (column === undefined) {
+      // safety: a misspelt column must not be judged as "nothing changes"
+      const known = resource.columns.map(one => one.name).join(', ')
+      return refuse(
+        'unknown_attribute',
+        `changes a column that ${resource.name} does not declare; declared: ${known}`
+      )
+    }
+    const value = columnValue(column, input)
+    if ('code' in value) return { ok: false, ...value }
+    values[name] = value.value
+  }
+  return { ok: true, values }
+}
+
+function columnValue(column: Column, input: unknown): { readonly value: Value } | Refusal {
+  const value = canonical(column.type, input)
+  if (!value.ok) return { code: 'invalid_attribute', reason: `resource.${column.name}: ${value.problem}` }
+  if (value.value !== null || column.nullable) return { value: value.value }
+  return { code: 'invalid_attribute', reason: `resource.${column.name} is missing` }
+}
+
+/** A property of the object itself: what it inherits was not sent. */
+function own(from: Readonly<Record<string, unknown>> | undefined, name: string): unknown {
+  return from !== undefined && Object.hasOwn(from, name) ? from[name] : undefined
+}
+
+function refuse(code: DenyCode, reason: string): Canonicalised {
+  return { ok: false, code, reason }
+}

@@ -1,0 +1,15 @@
+/**
+ * The public face of twinrule: load policies, decide with them, compile them.
+ *
+ * @module
+ */
+export { type CaslRule, type CaslTemplate, caslRules, caslTemplates } from './backends/casl.js'
+export { accessMigration, accessObjects } from './backends/sql/access.js'
+export type { SqlObject } from './backends/sql/object.js'
+export { createEngine, type Engine, SUBJECT_TYPE } from './engine/engine.js'
+export type { Answer, DecisionRequest, DenyCode, ReasonCode } from './engine/request.js'
+export { CODES, type Code, type CodeEntry } from './errors/codes.js'
+export * from './errors/errors.js'
+export type { Action, Bundle, Column, PrincipalAttribute, Resource, Rule } from './ir/model.js'
+export { ACTIONS } from './ir/model.js'
+export { type Loaded, loadFolder, loadTexts } from './policy/load.js'

@@ -13,7 +13,8 @@ export type Loaded =
   | { readonly bundle: Bundle; readonly problems: readonly [] }
   | { readonly bundle: null; readonly problems: readonly PolicyError[] }
 
-const POLICY_FILE = /(?<!\.test)\.ya?ml$/
+/** Which files of a folder are policy files: `*.test.yaml` holds cases, not rules. */
+export const POLICY_FILE = /(?<!\.test)\.ya?ml$/
 
 /**
  * Reads every `*.yaml` and `*.yml` below a folder (`*.test.yaml` left out) and compiles them together.

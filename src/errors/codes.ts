@@ -62,6 +62,8 @@ export const CODES = {
   TWR_REQUEST_UNAUTHENTICATED: { title: 'The API key is missing or wrong', exit: 1 },
   TWR_REQUEST_TOO_LARGE: { title: 'The request is too large', exit: 1 },
   TWR_REQUEST_NOT_FOUND: { title: 'There is no such endpoint', exit: 1 },
+  TWR_REQUEST_METHOD: { title: 'The endpoint does not take this method', exit: 1 },
+  TWR_REQUEST_DRAINING: { title: 'The service is shutting down', exit: 1 },
   TWR_REQUEST_OVERLOADED: { title: 'Too many requests are in flight', exit: 1 },
   TWR_BUG: { title: 'A fault in twinrule itself', exit: 70 }
 } as const satisfies Record<string, CodeEntry>

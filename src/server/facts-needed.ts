@@ -1,0 +1,42 @@
+import type { FactsQuery } from '../db/facts.js'
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** The id in lower case, or null when it is no uuid and so names nothing that is stored. */
+export function storedId(id: string): string | null {
+  return UUID.test(id) ? id.toLowerCase() : null
+}
+
+/** The facts that one request needs, each asked for once however many questions share it. */
+export class FactsNeeded {
+  readonly #subjects = new Map<string, { index: number; id: string; tenantId: string | null }>()
+  readonly #resources = new Map<string, { index: number; type: string; id: string }>()
+
+  /** Asks for a principal; the ids are lower case uuids. Returns its place in the answer. */
+  subject(id: string, tenantId: string | null): number {
+    const key = `${id}/${tenantId ?? ''}`
+    const known = this.#subjects.get(key)
+    if (known !== undefined) return known.index
+    const index = this.#subjects.size
+    this.#subjects.set(key, { index, id, tenantId })
+    return index
+  }
+
+  /** Asks for a row; the id is a lower case uuid. Returns its place in the answer. */
+  resource(type: string, id: string): number {
+    const key = `${id}/${type}`
+    const known = this.#resources.get(key)
+    if (known !== undefined) return known.index
+    const index = this.#resources.size
+    this.#resources.set(key, { index, type, id })
+    return index
+  }
+
+  /** The one question to the database. */
+  query(): FactsQuery {
+    return {
+      subjects: [...this.#subjects.values()].map(({ id, tenantId }) => ({ id, tenantId })),
+      resources: [...this.#resources.values()].map(({ type, id }) => ({ type, id }))
+    }
+  }
+}

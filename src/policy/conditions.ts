@@ -5,8 +5,9 @@ import type { Ast } from './ast.js'
 import { parseCondition } from './parse-condition.js'
 import type { Declared } from './sections.js'
 import type { Path, Source } from './source.js'
+import type { Fault } from './terms.js'
 import { ConditionFault } from './tokens.js'
-import { type Fault, typecheck } from './typecheck.js'
+import { typecheck } from './typecheck.js'
 
 /** A longer condition is refused: nobody reviews it. Characters. */
 const MAX_LENGTH = 4096
@@ -15,6 +16,8 @@ const MAX_LENGTH = 4096
 export interface Surroundings {
   readonly resource: string
   readonly columns: ReadonlyMap<string, Column | null>
+  /** False when a trait is unknown, so that the columns it would bring are not reported one by one. */
+  readonly complete: boolean
   readonly principal: ReadonlyMap<string, PrincipalAttribute | null>
   readonly macros: Macros
 }
@@ -60,33 +63,31 @@ function resolveAst(
     const span = source.textSpan(path, fault.place.start, fault.place.end)
     problems.push(new PolicyError(fault.code, fault.message, span, fault.hint))
   }
-  return typecheck(
-    ast,
-    {
-      resource: around.resource,
-      columns: around.columns,
-      principal: around.principal,
-      macroNames: around.macros.names,
-      spanned: (atom, { start, end }) => ({ kind: 'atom', atom, span: source.textSpan(path, start, end) }),
-      macro: name => {
-        const found = around.macros.find(name)
-        if (found === undefined) return undefined
-        if (open.includes(name)) {
-          const { declared } = found
-          const message = `the macro \`${name}\` uses itself: ${[...open.slice(open.indexOf(name)), name].join(' -> ')}`
-          problems.push(
-            new PolicyError('TWR_POLICY_MACRO_CYCLE', message, declared.source.keySpanOf(declared.path))
-          )
-          return 'reported'
-        }
-        const { declared, ast: inner } = found
-        if (inner === null) return 'reported'
-        const within = [...open, name]
-        return resolveAst(inner, declared.source, declared.path, around, problems, within) ?? 'reported'
+  return typecheck(ast, {
+    report,
+    resource: around.resource,
+    column: name => (around.columns.has(name) || around.complete ? around.columns.get(name) : null),
+    columnNames: [...around.columns.keys()],
+    principal: around.principal,
+    macroNames: around.macros.names,
+    spanned: (atom, { start, end }) => ({ kind: 'atom', atom, span: source.textSpan(path, start, end) }),
+    macro: name => {
+      const found = around.macros.find(name)
+      if (found === undefined) return undefined
+      if (open.includes(name)) {
+        const { declared } = found
+        const message = `the macro \`${name}\` uses itself: ${[...open.slice(open.indexOf(name)), name].join(' -> ')}`
+        problems.push(
+          new PolicyError('TWR_POLICY_MACRO_CYCLE', message, declared.source.keySpanOf(declared.path))
+        )
+        return 'reported'
       }
-    },
-    report
-  )
+      const { declared, ast: inner } = found
+      if (inner === null) return 'reported'
+      const within = [...open, name]
+      return resolveAst(inner, declared.source, declared.path, around, problems, within) ?? 'reported'
+    }
+  })
 }
 
 function parseAt(value: unknown, source: Source, path: Path, problems: PolicyError[]): Ast | null {

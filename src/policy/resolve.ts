@@ -5,7 +5,7 @@ import { disjuncts } from '../ir/normal-form.js'
 import { type Macros, parseMacros, type Surroundings } from './conditions.js'
 import { declaredColumns, type Enums, principalAttribute } from './declarations.js'
 import { type RuleText, resolveRule, ruleTexts } from './rules.js'
-import { type Declared, mapping, section, texts } from './sections.js'
+import { type Declared, mapping, section, texts, writtenKey } from './sections.js'
 import type { Path, Source } from './source.js'
 import { suggest } from './suggest.js'
 import { reservedProblems } from './validate.js'
@@ -55,8 +55,9 @@ function principalOf(
   )
   const [first] = sources
   if (!principal.has('id') && first !== undefined) {
-    const at = sources.find(source => Object.hasOwn(mapping(source.value), 'principal')) ?? first
-    const span = at.keySpanOf(['principal'])
+    const at =
+      sources.find(source => Object.hasOwn(mapping(source.value), writtenKey(source, 'principal'))) ?? first
+    const span = at.keySpanOf([writtenKey(at, 'principal')])
     problems.push(
       new PolicyError(
         'TWR_POLICY_PRINCIPAL_ID',
@@ -78,11 +79,13 @@ interface Declarations {
 
 function resourceOf(declared: Declared, all: Declarations, problems: PolicyError[]): Resource {
   const value = mapping(declared.value)
-  const owners = [...usedTraits(declared, all.traits, problems), declared]
+  const traits = usedTraits(declared, all.traits, problems)
+  const owners = [...traits, declared]
   const columns = mergedColumns(owners, all.enums, problems)
   const around: Surroundings = {
     resource: declared.name,
     columns,
+    complete: traits.length === texts(value['use']).length,
     principal: all.principal,
     macros: all.macros
   }
@@ -97,7 +100,7 @@ function resourceOf(declared: Declared, all: Declarations, problems: PolicyError
     span: declared.source.keySpanOf(declared.path)
   }
   refuseTooComplex(resource, declared, problems)
-  refuseWithoutKey(resource, columns, declared, problems)
+  if (around.complete) refuseWithoutKey(resource, columns, declared, problems)
   return resource
 }
 

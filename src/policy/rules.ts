@@ -13,6 +13,14 @@ export interface RuleText {
   readonly path: Path
 }
 
+/** Words of other systems for the four actions. */
+const MEANT: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(['select', 'view', 'list', 'get'].map(word => [word, 'did you mean `read`?'])),
+  ...Object.fromEntries(['insert', 'add'].map(word => [word, 'did you mean `create`?'])),
+  ...Object.fromEntries(['write', 'edit', 'modify'].map(word => [word, 'did you mean `update`?'])),
+  ...Object.fromEntries(['remove', 'destroy'].map(word => [word, 'did you mean `delete`?']))
+}
+
 /** The rules written in a resource or trait. */
 export function ruleTexts(owner: Declared): readonly RuleText[] {
   return Object.entries(mapping(mapping(owner.value)['rules'])).map(([id, value]) => ({
@@ -55,7 +63,7 @@ function ruleActions({ value, source, path }: RuleText, problems: PolicyError[])
         'TWR_POLICY_ACTION',
         `unknown action \`${action}\``,
         source.spanOf([...path, 'allow', i]),
-        suggest(action, ACTIONS, 'actions')
+        MEANT[action] ?? suggest(action, ACTIONS, 'actions')
       )
     )
   }

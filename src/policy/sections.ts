@@ -1,5 +1,6 @@
 import { PolicyError } from '../errors/errors.js'
 import type { Path, Source } from './source.js'
+import { closest } from './suggest.js'
 import { reservedProblems } from './validate.js'
 
 /** A named declaration and where it stands. */
@@ -13,6 +14,14 @@ export interface Declared {
 /** The sections of a policy file that hold declarations by name. */
 export type SectionName = 'enums' | 'principal' | 'macros' | 'traits' | 'resources'
 
+const SECTIONS: ReadonlySet<string> = new Set<SectionName>([
+  'enums',
+  'principal',
+  'macros',
+  'traits',
+  'resources'
+])
+
 /** All declarations of one section over all files, sorted by name; the second of a name is reported and left out. */
 export function section(
   sources: readonly Source[],
@@ -21,10 +30,11 @@ export function section(
 ): ReadonlyMap<string, Declared> {
   const found = new Map<string, Declared>()
   for (const source of sources) {
-    const value = mapping(mapping(source.value)[name])
-    problems.push(...reservedProblems(source, [name], Object.keys(value)))
+    const written = writtenKey(source, name)
+    const value = mapping(mapping(source.value)[written])
+    problems.push(...reservedProblems(source, [written], Object.keys(value)))
     for (const [key, one] of Object.entries(value)) {
-      const path = [name, key]
+      const path = [written, key]
       const earlier = found.get(key)
       if (earlier === undefined) {
         found.set(key, { name: key, value: one, source, path })
@@ -42,6 +52,13 @@ export function section(
     }
   }
   return new Map([...found.entries()].sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+/** The key under which a section stands: a misspelt one is reported elsewhere, and what it holds is still checked. */
+export function writtenKey(source: Source, name: SectionName): string {
+  const keys = Object.keys(mapping(source.value))
+  if (keys.includes(name)) return name
+  return keys.find(key => closest(key, SECTIONS) === name && !SECTIONS.has(key)) ?? name
 }
 
 /** The value as a mapping; anything else counts as empty, because its shape is reported elsewhere. */

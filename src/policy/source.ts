@@ -12,6 +12,7 @@ import {
   Parser,
   visit
 } from 'yaml'
+import type { PolicyCode } from '../errors/codes.js'
 import { PolicyError, type Span } from '../errors/errors.js'
 import { offsetsOf } from './scalar-offsets.js'
 
@@ -36,15 +37,12 @@ export interface Source {
 }
 
 /** Reads one YAML file, or says why not. Never throws for what the text holds. */
-export function parseSource(
-  file: string,
-  text: string
-): { source: Source; problems: [] } | { source: null; problems: PolicyError[] } {
+export function parseSource(file: string, text: string): { source: Source | null; problems: PolicyError[] } {
   const lines = new LineCounter()
   const at = (start: number, end: number): Span => spanBetween(file, lines, start, end)
-  const refuse = (code: PolicyError['code'], message: string, span: Span, hint?: string) => ({
+  const refuse = (code: PolicyCode, message: string, span: Span, hint?: string) => ({
     source: null,
-    problems: [new PolicyError(code as ConstructorParameters<typeof PolicyError>[0], message, span, hint)]
+    problems: [new PolicyError(code, message, span, hint)]
   })
   if (Buffer.byteLength(text) > MAX_FILE_BYTES) {
     const limit = `${MAX_FILE_BYTES / 1024} KiB`
@@ -72,15 +70,27 @@ export function parseSource(
       'use several files'
     )
   }
-  const problems = [
-    // safety: a warning means that YAML understood something else than what stands there
-    ...[...document.errors, ...document.warnings].map(
-      e => new PolicyError('TWR_POLICY_YAML', firstLine(e.message), at(e.pos[0], e.pos[1]))
-    ),
-    ...refusedNodes(document, at)
-  ]
-  if (problems.length > 0) return { source: null, problems }
-  return { source: makeSource(file, text, document, at), problems: [] }
+  const [repeated, broken] = yamlProblems(document, at)
+  const refused = [...broken, ...refusedNodes(document, at)]
+  if (refused.length > 0) return { source: null, problems: [...refused, ...repeated] }
+  return { source: makeSource(file, text, document, at), problems: repeated }
+}
+
+/** Repeated keys leave a file readable, everything else that YAML finds does not. */
+function yamlProblems(
+  document: Document,
+  at: (start: number, end: number) => Span
+): [PolicyError[], PolicyError[]] {
+  const repeated: PolicyError[] = []
+  const broken: PolicyError[] = []
+  // safety: a warning means that YAML understood something else than what stands there
+  for (const { code, message, pos } of [...document.errors, ...document.warnings]) {
+    const span = at(pos[0], pos[1])
+    if (code === 'DUPLICATE_KEY')
+      repeated.push(new PolicyError('TWR_POLICY_DUPLICATE', 'the key stands here twice', span))
+    else broken.push(new PolicyError('TWR_POLICY_YAML', firstLine(message), span))
+  }
+  return [repeated, broken]
 }
 
 function firstLine(message: string): string {

@@ -1,16 +1,24 @@
 import leven from 'leven'
 
-/** "did you mean x?" for the known name closest to what was written, or undefined when none is close. */
-export function didYouMean(written: string, known: Iterable<string>): string | undefined {
+/** The known name closest to what was written, or undefined when none is close. */
+export function closest(written: string, known: Iterable<string>): string | undefined {
   let best: string | undefined
   let distance = Math.max(2, Math.floor(written.length / 3)) + 1
   for (const name of known) {
-    const d = leven(written.toLowerCase(), name.toLowerCase())
+    const [a, b] = [written.toLowerCase(), name.toLowerCase()]
+    // somebody who wrote `tenant` where there is a `tenant_id` left something out
+    const d = a.length > 2 && b.startsWith(a) ? 1 : leven(a, b)
     if (d < distance) {
       best = name
       distance = d
     }
   }
+  return best
+}
+
+/** "did you mean x?" for the closest known name, or undefined when none is close. */
+export function didYouMean(written: string, known: Iterable<string>): string | undefined {
+  const best = closest(written, known)
   return best === undefined ? undefined : `did you mean \`${best}\`?`
 }
 

@@ -2,7 +2,7 @@ import { Ajv, type ErrorObject } from 'ajv'
 import { PolicyError } from '../errors/errors.js'
 import { POLICY_SCHEMA, RESERVED_NAMES, UNSUPPORTED_KEYS } from './schema.js'
 import type { Path, Source } from './source.js'
-import { didYouMean } from './suggest.js'
+import { closest, didYouMean } from './suggest.js'
 
 const ajv = new Ajv({ allErrors: true, verbose: true, strict: true, allowUnionTypes: true })
 const validate = ajv.compile(POLICY_SCHEMA)
@@ -11,7 +11,19 @@ const validate = ajv.compile(POLICY_SCHEMA)
 export function shapeProblems(source: Source): PolicyError[] {
   if (validate(source.value)) return []
   const errors = (validate.errors ?? []).filter(error => error.keyword !== 'anyOf' && !isBranchNoise(error))
-  return errors.flatMap(error => problemOf(source, error) ?? [])
+  return errors
+    .filter(error => error.keyword !== 'required' || !isMisspelt(error, errors))
+    .flatMap(error => problemOf(source, error) ?? [])
+}
+
+/** A missing key whose misspelling stands beside it is one mistake, and so is `forbid` where `allow` is missing. */
+function isMisspelt(missing: ErrorObject, errors: readonly ErrorObject[]): boolean {
+  const key = String((missing.params as Record<string, unknown>)['missingProperty'])
+  return errors.some(other => {
+    if (other.keyword !== 'additionalProperties' || other.instancePath !== missing.instancePath) return false
+    const written = String((other.params as Record<string, unknown>)['additionalProperty'])
+    return closest(written, [key]) !== undefined || (written === 'forbid' && key === 'allow')
+  })
 }
 
 /** Of "a text or a mapping" ajv reports both sides; the one that the author did not try says nothing. */

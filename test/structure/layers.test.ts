@@ -1,0 +1,136 @@
+import { join } from 'node:path'
+import { cruise, type ICruiseResult, type IDependency, type IModule } from 'dependency-cruiser'
+import t from 'tap'
+
+const ROOT = join(import.meta.dirname, '..', '..')
+
+/** What each folder of src may import, beside itself. CONTRIBUTING.md shows the same as a picture. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  errors: [],
+  ir: ['errors'],
+  policy: ['errors', 'ir'],
+  backends: ['errors', 'ir'],
+  engine: ['errors', 'ir', 'backends'],
+  db: ['errors', 'ir', 'backends'],
+  migrate: ['errors', 'ir', 'backends', 'db'],
+  server: ['errors', 'ir', 'engine', 'db'],
+  cli: ['errors', 'ir', 'policy', 'backends', 'engine', 'db', 'migrate', 'server'],
+  'index.ts': ['errors', 'ir', 'policy', 'backends', 'engine', 'db', 'migrate', 'server']
+}
+
+/** Folders whose code only computes. */
+const PURE = ['errors', 'ir', 'policy', 'backends', 'engine']
+/** The parts of Node and the packages with which code acts on something outside of it. */
+const EFFECTS =
+  /^(node:)?(fs|net|tls|http|https|http2|dgram|child_process|worker_threads|cluster|pg|fastify)\b/
+/** The files of a pure folder that may read files. */
+const READERS = ['src/policy/load.ts']
+
+const ENTRIES = ['src/index.ts', 'src/cli/main.ts']
+
+async function modulesOfSource(): Promise<readonly IModule[]> {
+  const { output } = await cruise(
+    ['src'],
+    {
+      baseDir: ROOT,
+      tsPreCompilationDeps: true,
+      tsConfig: { fileName: 'tsconfig.json' },
+      doNotFollow: { path: 'node_modules' }
+    },
+    { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] }
+  )
+  return (output as ICruiseResult).modules.filter(({ source }) => source.startsWith('src/'))
+}
+
+const modules = await modulesOfSource()
+const imports = modules.flatMap(({ source, dependencies }) => dependencies.map(to => ({ source, to })))
+const folderOf = (path: string): string => path.split('/')[1] ?? ''
+const isPackage = ({ dependencyTypes }: IDependency) => dependencyTypes.some(type => type.startsWith('npm'))
+
+t.test('every import resolves', async t => {
+  t.ok(modules.length > 40, `${modules.length} files`)
+  t.strictSame(
+    imports.filter(({ to }) => to.couldNotResolve).map(({ source, to }) => `${source} ${to.module}`),
+    []
+  )
+})
+
+t.test('imports go one way through the layers', async t => {
+  const wrong = imports.filter(({ source, to }) => {
+    if (!to.resolved.startsWith('src/')) return false
+    const [from, target] = [folderOf(source), folderOf(to.resolved)]
+    return from !== target && !MAY_IMPORT[from]?.includes(target)
+  })
+  t.strictSame(
+    wrong.map(({ source, to }) => `${source} -> ${to.resolved}`),
+    []
+  )
+})
+
+t.test('every folder is in the table', async t => {
+  const folders = new Set(modules.map(({ source }) => folderOf(source)))
+  t.strictSame(
+    [...folders].filter(folder => !(folder in MAY_IMPORT)),
+    []
+  )
+})
+
+t.test('no file imports itself by a detour', async t => {
+  const circular = imports.filter(({ to }) => to.circular)
+  t.strictSame(
+    circular.map(({ source, to }) => `${source} -> ${to.resolved}`),
+    []
+  )
+})
+
+t.test('no file lies around unused', async t => {
+  const used = new Set(imports.map(({ to }) => to.resolved))
+  const unused = modules.map(({ source }) => source).filter(file => !used.has(file))
+  t.strictSame(
+    unused.filter(file => !ENTRIES.includes(file)),
+    []
+  )
+})
+
+t.test('the backends know nothing of each other', async t => {
+  const backendOf = (path: string) => (path.startsWith('src/backends/sql/') ? 'sql' : 'casl')
+  const crossing = imports.filter(
+    ({ source, to }) =>
+      folderOf(source) === 'backends' &&
+      folderOf(to.resolved) === 'backends' &&
+      backendOf(source) !== backendOf(to.resolved)
+  )
+  t.strictSame(
+    crossing.map(({ source, to }) => `${source} -> ${to.resolved}`),
+    []
+  )
+})
+
+t.test('the decision is made by code that only computes', async t => {
+  const acting = imports.filter(
+    ({ source, to }) =>
+      PURE.includes(folderOf(source)) &&
+      !READERS.includes(source) &&
+      !to.dependencyTypes.includes('type-only') &&
+      EFFECTS.test(to.module)
+  )
+  t.strictSame(
+    acting.map(({ source, to }) => `${source} -> ${to.module}`),
+    []
+  )
+})
+
+t.test('the program imports only packages that are installed with it', async t => {
+  const foreign = imports.filter(({ to }) => isPackage(to) && !to.dependencyTypes.includes('npm'))
+  const allowed = foreign.filter(
+    // the embedded database is optional: whoever wants it installs it
+    ({ source, to }) =>
+      source === 'src/db/embedded.ts' &&
+      to.module.startsWith('@electric-sql/pglite') &&
+      (to.dynamic || to.dependencyTypes.includes('type-only'))
+  )
+  t.strictSame(
+    foreign.filter(each => !allowed.includes(each)).map(({ source, to }) => `${source} -> ${to.module}`),
+    []
+  )
+})

@@ -1,0 +1,62 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { errorsMarkdown } from '../../scripts/docs-errors.js'
+import { run } from '../../src/cli/run.js'
+import { CODES } from '../../src/errors/codes.js'
+import { capture } from '../support/capture.js'
+
+const ROOT = join(import.meta.dirname, '..', '..')
+const MAX_LINES = 250
+
+const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
+const filesBelow = (folder: string) =>
+  readdirSync(join(ROOT, folder), { recursive: true })
+    .map(name => join(folder, String(name)))
+    .filter(name => /\.m?ts$|\.mjs$/.test(name))
+
+t.test('every source file can be read in one sitting', async t => {
+  for (const file of ['src', 'test', 'scripts'].flatMap(filesBelow)) {
+    const lines = read(file).split('\n').length - 1
+    if (lines > MAX_LINES) t.fail(`${file} has ${lines} lines, the limit is ${MAX_LINES}`)
+  }
+  t.pass('all files')
+})
+
+t.test('only the entry of the command line ends the process', async t => {
+  const ending = filesBelow('src').filter(file => /\bprocess\.(exit|abort)\(/.test(read(file)))
+  t.strictSame(ending, ['src/cli/main.ts'])
+})
+
+t.test('every error code is used', async t => {
+  const text = filesBelow('src')
+    .filter(file => !file.endsWith('errors/codes.ts'))
+    .map(read)
+    .join('\n')
+  t.strictSame(
+    Object.keys(CODES).filter(code => !new RegExp(`'${code}'`).test(text)),
+    []
+  )
+})
+
+t.test('docs/errors.md is what `npm run docs:errors` writes', async t => {
+  t.equal(read('docs/errors.md'), errorsMarkdown())
+})
+
+t.test('the commands that the documents show exist', async t => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+  const { io, out } = capture()
+  await run(['--help'], io)
+  const commands = [...out().matchAll(/^ {2}(\w+) .*\[/gm)].map(([, name]) => name)
+  t.strictSame(commands, ['check', 'compile', 'diff', 'migrate', 'serve'])
+  const builtIn = ['ci', 'test', 'start', 'install', 'i']
+  for (const document of ['README.md', 'CONTRIBUTING.md']) {
+    const text = read(document)
+    for (const [line, script = ''] of text.matchAll(/\bnpm (?:run )?(?:-\S+ )*([a-z][\w:]*)/g)) {
+      t.ok(builtIn.includes(script) || script in scripts, `${document}: ${line}`)
+    }
+    for (const [line, name = ''] of text.matchAll(/(?:`|\$ |^|npx )twinrule ([a-z]+)/gm)) {
+      t.ok(commands.includes(name), `${document}: ${line}`)
+    }
+  }
+})

@@ -14,7 +14,9 @@ export interface SqlChange {
 }
 
 /**
- * What differs between the generated objects of two policies, by table, then in the order in which they are generated.
+ * What differs between the generated objects of two policies, by table and last what serves all tables, each in the
+ * order in which it is generated.
+ *
  * The recorded revision is left out: it changes with the name of a rule, which the database never sees.
  */
 export function diffObjects(base: readonly SqlObject[], head: readonly SqlObject[]): readonly SqlChange[] {
@@ -44,6 +46,6 @@ function changeOf(base: SqlObject | undefined, head: SqlObject | undefined): Sql
 
 function compareTables(a: string | null, b: string | null): number {
   if (a === b) return 0
-  if (a === null || b === null) return a === null ? -1 : 1
+  if (a === null || b === null) return a === null ? 1 : -1
   return a < b ? -1 : 1
 }

@@ -1,0 +1,73 @@
+import t from 'tap'
+import { run } from '../../src/cli/run.js'
+import { capture } from '../support/capture.js'
+
+const GOOD = `version: 1
+principal: { id: uuid, tenant_id: uuid }
+resources:
+  note:
+    table: notes
+    columns: { id: uuid!, tenant_id: uuid! }
+    rules:
+      mine: { allow: [read], when: resource.tenant_id == principal.tenant_id }
+`
+const FIVE_MISTAKES = `version: 1
+principal: { id: uuid, tenant_id: uuid }
+resources:
+  note:
+    table: notes
+    columns: { id: uuid!, tenant_id: uid!, title: text }
+    rules:
+      a: { allow: [raed], when: resource.title == "x" }
+      b: { allow: [read], when: resource.titel == "x" }
+      c: { allow: [read], when: resource.title == principal.tenant }
+      d: { allow: [read], when: resource.title == }
+`
+
+t.test('a folder without mistakes', async t => {
+  const { io, out, err } = capture()
+  const dir = t.testdir({ 'a.yaml': GOOD, 'a.test.yaml': 'cases, not rules' })
+  t.equal(await run(['check', dir], io), 0)
+  t.equal(out(), '')
+  t.match(err(), /^no problems: 1 resource, 1 rule, revision [0-9a-f]{12}\n$/)
+})
+
+t.test('five mistakes are five places, each with its code, and exit code 1', async t => {
+  const { io, out, err } = capture()
+  const dir = t.testdir({ 'a.yaml': FIVE_MISTAKES })
+  t.equal(await run(['check', dir], io), 1)
+  const lines = out()
+    .split('\n')
+    .filter(line => line !== '' && !line.startsWith('  hint: '))
+  t.match(
+    lines.map(line => /a\.yaml:(\d+:\d+) TWR_POLICY_/.exec(line)?.[1]),
+    ['6:38', '8:20', '9:42', '10:61', '11:50']
+  )
+  t.match(out(), /\n {2}hint: .*read/)
+  t.equal(err(), '5 problems in 1 file\n')
+})
+
+t.test('--format json gives places and codes to programs, and nothing else on stdout', async t => {
+  const { io, out } = capture()
+  const dir = t.testdir({ 'a.yaml': FIVE_MISTAKES })
+  t.equal(await run(['check', dir, '--format', 'json'], io), 1)
+  const problems = JSON.parse(out()) as Record<string, unknown>[]
+  t.equal(problems.length, 5)
+  t.match(problems[1], { line: 8, column: 20, endLine: 8, endColumn: 24, code: /^TWR_POLICY_/ })
+  t.strictSame(
+    [...new Set(problems.flatMap(problem => Object.keys(problem)))],
+    ['file', 'line', 'column', 'endLine', 'endColumn', 'code', 'message', 'hint']
+  )
+})
+
+t.test('--format json of no mistake is an empty list', async t => {
+  const { io, out } = capture()
+  t.equal(await run(['check', t.testdir({ 'a.yaml': GOOD }), '--format', 'json'], io), 0)
+  t.strictSame(JSON.parse(out()), [])
+})
+
+t.test('a folder that is not there is a finding', async t => {
+  const { io, out } = capture()
+  t.equal(await run(['check', 'no-such-folder'], io), 1)
+  t.match(out(), /^no-such-folder:1:1 TWR_POLICY_NO_FILES /)
+})

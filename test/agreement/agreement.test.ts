@@ -1,0 +1,125 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { loadTexts } from '../../src/policy/load.js'
+import { createDatabase } from '../support/cluster.js'
+import { policyText, principal, type Row, row } from './arbitraries.js'
+import { type Attempts, appLocks, askDatabase, connections, databaseLock, type Mutation } from './locks.js'
+
+const SEED = Number(process.env['TWINRULE_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+const WANTED = Number(process.env['TWINRULE_DECISIONS'] ?? 110_000)
+const ROWS = 24
+const PRINCIPALS = 8
+const NONE: Mutation = { sql: text => text, casl: rules => rules }
+
+const uuidOf = (n: number): string => `10000000-0000-0000-0000-${String(n).padStart(12, '0')}`
+
+/** Rows that stand in the table, rows to be inserted and changes to be made. */
+function attemptsFor(seed: number): Attempts {
+  const some = fc.sample(row, { seed, numRuns: ROWS * 2 })
+  const rows: Row[] = some.slice(0, ROWS).map((one, i) => ({ ...one, id: uuidOf(i) }))
+  const inserts: Row[] = some.slice(ROWS).map((one, i) => ({ ...one, id: uuidOf(1000 + i) }))
+  const updates = rows.flatMap((old, i) =>
+    [0, 5, 11].map(step => ({ old, next: { ...(inserts[(i + step) % ROWS] as Row), id: old.id } }))
+  )
+  // a row that stays as it is
+  return { rows, inserts, updates: [...updates, ...rows.map(old => ({ old, next: old }))] }
+}
+
+interface Outcome {
+  readonly decisions: number
+  readonly allowed: number
+  readonly mismatch: string | null
+}
+
+/** Puts random policies to every lock until enough decisions were compared or two locks differ. */
+async function compare(
+  locks: Awaited<ReturnType<typeof connections>>,
+  seed: number,
+  wanted: number,
+  mutation: Mutation
+): Promise<Outcome> {
+  let decisions = 0
+  let allowed = 0
+  for (let n = 0; decisions < wanted; n++) {
+    const [text = ''] = fc.sample(policyText, { seed: seed + n, numRuns: 1 })
+    const { bundle, problems } = loadTexts({ 'random.yaml': text })
+    if (bundle === null) {
+      // the one refusal that a well-typed random policy can meet
+      if (problems.every(({ code }) => code === 'TWR_POLICY_TOO_COMPLEX')) continue
+      return { decisions, allowed, mismatch: `does not load:\n${text}\n${problems.join('\n')}` }
+    }
+    const attempts = attemptsFor(seed + n)
+    const ask = appLocks(bundle, mutation)
+    await databaseLock(bundle, mutation, locks.admin, attempts.rows)
+    for (const who of fc.sample(principal, { seed: seed + n, numRuns: PRINCIPALS })) {
+      const app = ask(who, attempts)
+      const all = { ...app, postgresql: await askDatabase(locks.app, who, attempts) }
+      for (const action of ['read', 'delete', 'create', 'update'] as const) {
+        const expected = app['reference']?.[action] ?? []
+        decisions += expected.length
+        allowed += expected.filter(Boolean).length
+        for (const [name, { [action]: got }] of Object.entries(all)) {
+          const at = expected.findIndex((verdict, i) => verdict !== got[i])
+          if (at < 0 && got.length === expected.length) continue
+          const about = {
+            read: attempts.rows,
+            delete: attempts.rows,
+            create: attempts.inserts,
+            update: attempts.updates
+          }[action][at]
+          const seen = `${name} says ${got[at]}, the reference ${expected[at]}: ${action}`
+          const mismatch = `seed ${seed + n}\n${seen}\n${text}\n${JSON.stringify(who)}\n${JSON.stringify(about)}`
+          return { decisions, allowed, mismatch }
+        }
+      }
+    }
+  }
+  return { decisions, allowed, mismatch: null }
+}
+
+t.test(
+  'random policies mean the same in the reference, stock CASL, the compiled rules and PostgreSQL',
+  async t => {
+    const locks = await connections(await createDatabase(t))
+    t.teardown(() => Promise.all([locks.admin.end(), locks.app.end()]))
+    t.comment(`seed ${SEED} (repeat with TWINRULE_SEED=${SEED})`)
+    const { decisions, allowed, mismatch } = await compare(locks, SEED, WANTED, NONE)
+    t.equal(mismatch, null, `seed ${SEED}`)
+    t.ok(decisions >= WANTED, `${decisions} decisions were compared`)
+    t.ok(allowed > decisions / 20 && allowed < (decisions * 19) / 20, `${allowed} of them allow`)
+  }
+)
+
+t.test('a NULL guard that is missing from one backend is noticed', async t => {
+  const locks = await connections(await createDatabase(t))
+  t.teardown(() => Promise.all([locks.admin.end(), locks.app.end()]))
+  const withoutNull = (operand: unknown) =>
+    Array.isArray(operand) ? operand.filter(value => value !== null) : operand
+  const mutants: Readonly<Record<string, Mutation>> = {
+    'SQL: IS NOT NULL before <> ALL': {
+      ...NONE,
+      sql: text => text.replaceAll(/\(([^\n]+?) IS NOT NULL AND \1 <> ALL/g, '($1 <> ALL')
+    },
+    'SQL: the principal must be known': {
+      ...NONE,
+      sql: text => text.replaceAll('(SELECT twinrule.get_current_user_id()) IS NOT NULL', 'true')
+    },
+    'CASL: null in $nin': {
+      ...NONE,
+      casl: rules =>
+        rules.map(rule => ({
+          ...rule,
+          conditions: Object.fromEntries(
+            Object.entries(rule.conditions ?? {}).map(([column, operators]) => [
+              column,
+              { ...operators, ...('$nin' in operators ? { $nin: withoutNull(operators.$nin) } : {}) }
+            ])
+          )
+        }))
+    }
+  }
+  for (const [name, mutation] of Object.entries(mutants)) {
+    const { mismatch, decisions } = await compare(locks, SEED, WANTED * 10, mutation)
+    t.not(mismatch, null, `${name}: noticed after ${decisions} decisions`)
+  }
+})

@@ -1,0 +1,155 @@
+import fc from 'fast-check'
+
+/** The policy header under which every random condition stands. */
+const HEADER = `version: 1
+enums:
+  mode: [private, global, selective]
+  tenant_type: [client, solution, industry, platform]
+principal:
+  id: uuid
+  tenant_id: uuid
+  tenant_type: tenant_type
+  tenant_role: text
+  roles: set<text>
+  is_platform_admin: { type: bool, role: authz_platform_admin }
+resources:
+  thing:
+    table: things
+    columns:
+      { id: uuid!, u: uuid, v: uuid, t: text, m: mode, k: tenant_type, b: bool, n: int,
+        us: set<uuid>, ts: set<text>, ns: set<int>, ms: set<mode> }
+    rules:
+`
+
+/** The table of the resource `thing`, every column but the key nullable. */
+export const TABLE = `CREATE TABLE public.things (
+  id uuid PRIMARY KEY, u uuid, v uuid, t text, m text, k text, b boolean, n bigint,
+  us uuid[], ts text[], ns bigint[], ms text[])`
+
+const UUIDS = [
+  '00000000-0000-0000-0000-00000000000a',
+  '00000000-0000-0000-0000-00000000000B',
+  'AAAAAAAA-0000-0000-0000-00000000000c'
+] as const
+const TEXTS = ['a', 'B', "it's", 'back\\slash', ''] as const
+const INTS = ['0', '1', '-1', '9007199254740993', '9223372036854775807'] as const
+const MODES = ['private', 'global', 'selective'] as const
+const TYPES = ['client', 'solution', 'industry', 'platform'] as const
+
+const quoted = (value: string): string => JSON.stringify(value)
+const oneOf = (values: readonly string[]): fc.Arbitrary<string> => fc.constantFrom(...values)
+const uuid = oneOf(UUIDS).map(quoted)
+const text = oneOf(TEXTS).map(quoted)
+const mode = oneOf(MODES).map(quoted)
+const type = oneOf(TYPES).map(quoted)
+const int = oneOf(INTS)
+const list = (item: fc.Arbitrary<string>): fc.Arbitrary<string> =>
+  fc.array(item, { maxLength: 3 }).map(items => `[${items.join(', ')}]`)
+const equal = oneOf(['==', '!='])
+const inOrNot = oneOf(['in', 'not in'])
+
+/** `left op right` in either order. */
+function compare(left: fc.Arbitrary<string>, right: fc.Arbitrary<string>): fc.Arbitrary<string> {
+  return fc
+    .tuple(left, equal, right, fc.boolean())
+    .map(([a, op, b, swap]) => (swap ? `${b} ${op} ${a}` : `${a} ${op} ${b}`))
+}
+
+function member(item: fc.Arbitrary<string>, set: fc.Arbitrary<string>): fc.Arbitrary<string> {
+  return fc.tuple(item, inOrNot, set).map(parts => parts.join(' '))
+}
+
+const uuidColumn = oneOf(['resource.u', 'resource.v', 'resource.id'])
+const uuidPrincipal = oneOf(['principal.id', 'principal.tenant_id'])
+const scalarColumn = oneOf(['u', 'v', 't', 'm', 'k', 'b', 'n'].map(name => `resource.${name}`))
+const scalarPrincipal = oneOf(['tenant_id', 'tenant_type', 'tenant_role'].map(name => `principal.${name}`))
+
+/** Every kind of atom of the language, about equally often. */
+const atom: fc.Arbitrary<string> = fc.oneof(
+  compare(uuidColumn, fc.oneof(uuidPrincipal, uuid)),
+  compare(oneOf(['resource.t']), fc.oneof(oneOf(['principal.tenant_role']), text)),
+  compare(oneOf(['resource.m']), mode),
+  compare(oneOf(['resource.k']), fc.oneof(oneOf(['principal.tenant_type']), type)),
+  compare(oneOf(['resource.b']), oneOf(['true', 'false', 'principal.is_platform_admin'])),
+  compare(oneOf(['resource.n']), int),
+  compare(oneOf(['principal.tenant_type']), type),
+  compare(oneOf(['principal.tenant_id']), oneOf(['principal.id'])),
+  member(uuidColumn, list(uuid)),
+  member(oneOf(['resource.t']), fc.oneof(list(text), oneOf(['principal.roles']))),
+  member(oneOf(['resource.m']), list(mode)),
+  member(oneOf(['resource.n']), list(int)),
+  member(fc.oneof(uuidPrincipal, uuid), oneOf(['resource.us'])),
+  member(fc.oneof(oneOf(['principal.tenant_role']), text), oneOf(['resource.ts', 'principal.roles'])),
+  member(int, oneOf(['resource.ns'])),
+  member(mode, oneOf(['resource.ms'])),
+  member(oneOf(['principal.tenant_type']), list(type)),
+  fc.tuple(fc.oneof(scalarColumn, scalarPrincipal), equal).map(([term, op]) => `${term} ${op} null`),
+  oneOf(['resource.b', 'principal.is_platform_admin', 'true', 'false'])
+)
+
+const condition: fc.Arbitrary<string> = fc.letrec<{ node: string }>(tie => ({
+  node: fc.oneof(
+    { depthSize: 'small', withCrossShrink: true },
+    { arbitrary: atom, weight: 3 },
+    { arbitrary: tie('node').map(inner => `!(${inner})`), weight: 1 },
+    {
+      arbitrary: fc
+        .tuple(tie('node'), oneOf(['&&', '||']), tie('node'))
+        .map(([a, op, b]) => `(${a} ${op} ${b})`),
+      weight: 2
+    }
+  )
+})).node
+
+const rule = fc.record({
+  allow: fc.subarray(['read', 'create', 'update', 'delete'], { minLength: 1 }),
+  when: condition,
+  check: fc.option(condition)
+})
+
+/** A policy file of one to four random rules; read is allowed often, because update and delete need it. */
+export const policyText: fc.Arbitrary<string> = fc
+  .tuple(fc.array(rule, { minLength: 1, maxLength: 4 }), condition)
+  .map(([rules, readable]) => {
+    const lines = rules.map(({ allow, when, check }, i) => {
+      const asked = check !== null && (allow.includes('create') || allow.includes('update'))
+      const tail = asked ? `, check: ${JSON.stringify(check)}` : ''
+      return `      r${i}: { allow: [${allow.join(', ')}], when: ${JSON.stringify(when)}${tail} }`
+    })
+    lines.push(`      readable: { allow: [read], when: ${JSON.stringify(readable)} }`)
+    return `${HEADER}${lines.join('\n')}\n`
+  })
+
+const maybe = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(value, { freq: 3 })
+const setOf = (items: readonly string[]): fc.Arbitrary<(string | null)[] | null> =>
+  fc.option(fc.array(fc.option(oneOf(items), { freq: 5 }), { maxLength: 3 }), { freq: 4 })
+
+/** A row without its id, as JSON would carry it: int as text, uuids in either case, NULL everywhere. */
+export const row = fc.record({
+  u: maybe(oneOf(UUIDS)),
+  v: maybe(oneOf(UUIDS)),
+  t: maybe(oneOf(TEXTS)),
+  m: maybe(oneOf(MODES)),
+  k: maybe(oneOf(TYPES)),
+  b: maybe(fc.boolean()),
+  n: maybe(oneOf(INTS)),
+  us: setOf(UUIDS),
+  ts: setOf(TEXTS),
+  ns: setOf(INTS),
+  ms: setOf(MODES)
+})
+
+/** A principal, every attribute of which may be null. */
+export const principal = fc.record({
+  id: fc.option(oneOf(UUIDS), { freq: 8 }),
+  tenant_id: maybe(oneOf(UUIDS)),
+  tenant_type: maybe(oneOf(TYPES)),
+  tenant_role: maybe(oneOf(TEXTS)),
+  roles: setOf(TEXTS),
+  is_platform_admin: maybe(fc.boolean())
+})
+
+/** A random principal. */
+export type Principal = typeof principal extends fc.Arbitrary<infer T> ? T : never
+/** A random row with the id that the test gave it. */
+export type Row = (typeof row extends fc.Arbitrary<infer T> ? T : never) & { readonly id: string }

@@ -1,0 +1,225 @@
+import { createMongoAbility, type MongoAbility } from '@casl/ability'
+import type pg from 'pg'
+import { type CaslRule, caslRules } from '../../src/backends/casl.js'
+import { tableObjects } from '../../src/backends/sql/policies.js'
+import { buildAbility, openedBy, type StaticAbility } from '../../src/engine/ability.js'
+import { type Gate, gateOpen } from '../../src/ir/gates.js'
+import type { Bundle, Resource } from '../../src/ir/model.js'
+import { canonical, type Value } from '../../src/ir/values.js'
+import type { Database } from '../support/cluster.js'
+import { type Principal, type Row, TABLE } from './arbitraries.js'
+
+/** Where a test may break a backend, to see that the comparison notices. */
+export interface Mutation {
+  sql(text: string): string
+  casl(rules: readonly CaslRule[]): readonly CaslRule[]
+}
+
+/** The attempts that are put to both locks for one principal. */
+export interface Attempts {
+  readonly rows: readonly Row[]
+  readonly inserts: readonly Row[]
+  readonly updates: readonly { readonly old: Row; readonly next: Row }[]
+}
+
+/** Which attempts a lock lets pass, in the order of the attempts. */
+export interface Verdicts {
+  readonly read: readonly boolean[]
+  readonly delete: readonly boolean[]
+  readonly create: readonly boolean[]
+  readonly update: readonly boolean[]
+}
+
+type Ask = (gate: Gate, row: Row) => boolean
+type Values = Readonly<Record<string, Value>>
+
+function verdicts({ rows, inserts, updates }: Attempts, ask: Ask): Verdicts {
+  return {
+    read: rows.map(row => ask('read', row)),
+    delete: rows.map(row => ask('delete', row)),
+    create: inserts.map(row => ask('create', row)),
+    update: updates.map(({ old, next }) => ask('update', old) && ask('update_new', next))
+  }
+}
+
+function canonicalRow(resource: Resource, row: Row): Values {
+  return Object.fromEntries(
+    resource.columns.map(({ name, type }) => [name, mustBe(canonical(type, row[name as keyof Row]))])
+  )
+}
+
+function mustBe(result: ReturnType<typeof canonical>): Value {
+  if (!result.ok) throw new Error(result.problem)
+  return result.value
+}
+
+/** The four ways to ask the app side, by name: the definition, stock CASL and the compiled rules. */
+export function appLocks(
+  bundle: Bundle,
+  mutation: Mutation
+): (principal: Principal, attempts: Attempts) => Readonly<Record<string, Verdicts>> {
+  const resource = bundle.resources[0] as Resource
+  const ability: StaticAbility = buildAbility(bundle)
+  const rows = new Map<Row, Values>()
+  const canonicalOf = (row: Row): Values => {
+    const known = rows.get(row) ?? canonicalRow(resource, row)
+    rows.set(row, known)
+    return known
+  }
+  return (given, attempts) => {
+    const principal = Object.fromEntries(
+      bundle.principal.map(({ name, type }) => [
+        name,
+        mustBe(canonical(type, given[name as keyof Principal]))
+      ])
+    )
+    const stock: MongoAbility = createMongoAbility(
+      mutation.casl(caslRules(bundle, principal)) as Parameters<typeof createMongoAbility>[0],
+      { detectSubjectType: () => resource.name }
+    )
+    const at = (row: Row) => ({ type: resource.name, principal, row: canonicalOf(row) })
+    return {
+      reference: verdicts(attempts, (gate, row) => gateOpen(resource, gate, at(row))),
+      casl: verdicts(attempts, (gate, row) => stock.can(gate, canonicalOf(row))),
+      compiled: verdicts(attempts, (gate, row) => openedBy(ability, gate, at(row)) !== null)
+    }
+  }
+}
+
+const ATTEMPT = `CREATE FUNCTION public.attempt(kind text, pairs jsonb) RETURNS boolean[] LANGUAGE plpgsql AS $$
+DECLARE pair jsonb; results boolean[] := '{}'; n int; ok boolean;
+BEGIN
+  FOR pair IN SELECT jsonb_array_elements(pairs) LOOP
+    ok := false;
+    BEGIN
+      IF kind = 'create' THEN
+        INSERT INTO public.things SELECT * FROM jsonb_populate_record(NULL::public.things, pair);
+      ELSE
+        UPDATE public.things o SET u = x.u, v = x.v, t = x.t, m = x.m, k = x.k, b = x.b, n = x.n,
+          us = x.us, ts = x.ts, ns = x.ns, ms = x.ms
+        FROM jsonb_populate_record(NULL::public.things, pair) x WHERE o.id = x.id;
+      END IF;
+      GET DIAGNOSTICS n = ROW_COUNT;
+      ok := n = 1;
+      RAISE EXCEPTION 'undo' USING ERRCODE = 'UNDO1';
+    EXCEPTION WHEN SQLSTATE 'UNDO1' THEN NULL; WHEN insufficient_privilege THEN ok := false;
+    END;
+    results := results || ok;
+  END LOOP;
+  RETURN results;
+END $$`
+
+/** Accessors that read test settings, so that a principal may have any attribute null. */
+const ACCESSORS: Readonly<Record<string, readonly [string, string]>> = {
+  get_current_user_id: ['uuid', 'id'],
+  get_current_tenant_id: ['uuid', 'tenant_id'],
+  principal_tenant_type: ['text', 'tenant_type'],
+  principal_tenant_role: ['text', 'tenant_role'],
+  principal_roles: ['text[]', 'roles'],
+  is_platform_admin: ['boolean', 'is_platform_admin']
+}
+
+const ROLES = ['twinrule_app', 'authz_platform_admin'] as const
+
+/** A database with the table, the accessors and the two roles that the policies name. */
+export async function prepare(admin: pg.Client): Promise<void> {
+  for (const role of ROLES) {
+    await admin.query(
+      `DO $$ BEGIN CREATE ROLE ${role}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$`
+    )
+  }
+  await admin.query('ALTER ROLE twinrule_app LOGIN NOINHERIT; GRANT authz_platform_admin TO twinrule_app')
+  await admin.query(`CREATE SCHEMA twinrule; ${TABLE}; ${ATTEMPT}`)
+  for (const [name, [type, setting]] of Object.entries(ACCESSORS)) {
+    await admin.query(
+      `CREATE FUNCTION twinrule.${name}() RETURNS ${type} STABLE LANGUAGE sql
+       AS $$ SELECT (current_setting('test.principal')::jsonb ->> '${setting}')::${type} $$`
+    )
+  }
+  await admin.query(
+    `CREATE OR REPLACE FUNCTION twinrule.principal_roles() RETURNS text[] STABLE LANGUAGE sql AS $$
+     SELECT CASE WHEN jsonb_typeof(p -> 'roles') = 'array'
+       THEN ARRAY(SELECT jsonb_array_elements_text(p -> 'roles')) END
+     FROM (SELECT current_setting('test.principal')::jsonb AS p) s $$`
+  )
+  await admin.query(`GRANT USAGE ON SCHEMA twinrule TO ${ROLES.join(', ')}`)
+}
+
+/** PostgreSQL itself, asked over the connection of the app login. */
+export async function databaseLock(
+  bundle: Bundle,
+  mutation: Mutation,
+  admin: pg.Client,
+  rows: readonly Row[]
+): Promise<void> {
+  await admin.query(
+    `DO $$ DECLARE p record; BEGIN FOR p IN SELECT policyname FROM pg_policies WHERE tablename = 'things' LOOP
+       EXECUTE format('DROP POLICY %I ON public.things', p.policyname); END LOOP; END $$;
+     TRUNCATE public.things`
+  )
+  const resource = bundle.resources[0] as Resource
+  await admin.query(
+    mutation.sql(
+      tableObjects(resource, bundle)
+        .map(({ up }) => `${up}`)
+        .join('\n')
+    )
+  )
+  // a TRUNCATE grant or an owner's rights would not matter here: rows come in before anybody is asked
+  await admin.query(
+    'INSERT INTO public.things SELECT * FROM jsonb_populate_recordset(NULL::public.things, $1::jsonb)',
+    [JSON.stringify(rows)]
+  )
+}
+
+/** What PostgreSQL lets the app login do as one principal. Everything is rolled back. */
+export async function askDatabase(
+  app: pg.Client,
+  principal: Principal,
+  attempts: Attempts
+): Promise<Verdicts> {
+  const ids = async (statement: string): Promise<ReadonlySet<string>> => {
+    await app.query('SAVEPOINT s')
+    try {
+      return new Set((await app.query<{ id: string }>(statement)).rows.map(({ id }) => id))
+    } catch (error) {
+      // 42501: the role was granted nothing, because no rule allows the command to anybody
+      if ((error as { code?: string }).code !== '42501') throw error
+      return new Set()
+    } finally {
+      await app.query('ROLLBACK TO s')
+    }
+  }
+  const attempt = async (kind: 'create' | 'update', pairs: readonly Row[]): Promise<readonly boolean[]> => {
+    const { rows } = await app.query<{ attempt: boolean[] }>('SELECT public.attempt($1, $2::jsonb)', [
+      kind,
+      JSON.stringify(pairs)
+    ])
+    return rows[0]?.attempt ?? []
+  }
+  await app.query('BEGIN')
+  try {
+    await app.query("SELECT set_config('test.principal', $1, true)", [JSON.stringify(principal)])
+    if (principal.is_platform_admin === true) await app.query('SET LOCAL ROLE authz_platform_admin')
+    const readable = await ids('SELECT id FROM public.things')
+    const deletable = await ids('DELETE FROM public.things RETURNING id')
+    return {
+      read: attempts.rows.map(({ id }) => readable.has(id)),
+      delete: attempts.rows.map(({ id }) => deletable.has(id)),
+      create: await attempt('create', attempts.inserts),
+      update: await attempt(
+        'update',
+        attempts.updates.map(({ old, next }) => ({ ...next, id: old.id }))
+      )
+    }
+  } finally {
+    await app.query('ROLLBACK')
+  }
+}
+
+/** Both connections that a comparison needs. */
+export async function connections(database: Database): Promise<{ admin: pg.Client; app: pg.Client }> {
+  const admin = await database.client()
+  await prepare(admin)
+  return { admin, app: await database.client('twinrule_app') }
+}

@@ -44,8 +44,8 @@ const row = (
   resource_type: 'custom'
 })
 
-/** The rows of the demo table. */
-export const rows: Record<string, Record<string, unknown>> = Object.fromEntries(
+/** The rows of the demo table by id. */
+const rows: Record<string, ReturnType<typeof row>> = Object.fromEntries(
   [
     row(1, tenants.acme, 'private'),
     row(2, tenants.acme, 'selective', [tenants.globex]),
@@ -53,6 +53,13 @@ export const rows: Record<string, Record<string, unknown>> = Object.fromEntries(
     row(4, tenants.globex, 'private')
   ].map(one => [one['id'], one])
 )
+
+/** The stored row of agent `n`. */
+export function stored(n: number): ReturnType<typeof row> {
+  const found = rows[agent(n)]
+  if (found === undefined) throw new Error(`there is no agent ${n}`)
+  return found
+}
 
 /** A reader over the demo data in memory that notes what it was asked; `overrides` break it. */
 export interface FakeFacts extends FactsReader {

@@ -67,11 +67,11 @@ export function loadTexts(texts: Readonly<Record<string, string>>): Loaded {
 }
 
 function failed(problems: readonly PolicyError[]): Loaded {
+  // a trait is resolved for each resource that uses it: its mistakes are the same ones
   const unique = new Map(
-    problems.map(problem => [
-      `${problem.span.file} ${problem.span.line} ${problem.span.column} ${problem.code}`,
-      problem
-    ])
+    problems
+      .toReversed()
+      .map(one => [`${one.span.file} ${one.span.line} ${one.span.column} ${one.code}`, one])
   )
   return { bundle: null, problems: [...unique.values()].sort(byPlace) }
 }

@@ -53,7 +53,7 @@ function principalOf(
       principalAttribute(name, value, enums, source, path, problems)
     ])
   )
-  const [first] = sources
+  const first = sources.find(({ value }) => Object.keys(mapping(value)).length > 0)
   if (!principal.has('id') && first !== undefined) {
     const at =
       sources.find(source => Object.hasOwn(mapping(source.value), writtenKey(source, 'principal'))) ?? first

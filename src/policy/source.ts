@@ -21,6 +21,9 @@ export const MAX_FILE_BYTES = 512 * 1024
 /** YAML nested deeper is refused; the format needs eight levels. */
 const MAX_DEPTH = 64
 
+const YAML_HINT =
+  'conditions with quotes, brackets, # or : stand in quotes, or after >- on lines of their own'
+
 /** Where something stands in a file: keys and indexes from the root. */
 export type Path = readonly (string | number)[]
 
@@ -88,9 +91,11 @@ function yamlProblems(
     const span = at(pos[0], pos[1])
     if (code === 'DUPLICATE_KEY')
       repeated.push(new PolicyError('TWR_POLICY_DUPLICATE', 'the key stands here twice', span))
-    else broken.push(new PolicyError('TWR_POLICY_YAML', firstLine(message), span))
+    else broken.push(new PolicyError('TWR_POLICY_YAML', firstLine(message), span, YAML_HINT))
   }
-  return [repeated, broken]
+  // one slip makes YAML stumble several times on the same line
+  const lines = new Set<number>()
+  return [repeated, broken.filter(({ span }) => !lines.has(span.line) && lines.add(span.line))]
 }
 
 function firstLine(message: string): string {

@@ -1,0 +1,177 @@
+import type { Bundle } from '../../ir/model.js'
+import type { Type } from '../../ir/types.js'
+import { SQL_TYPE } from './expression.js'
+import { dollar, type Fragment, id, join, lit, sql } from './fragment.js'
+import { catalogName, type FunctionSpec } from './function.js'
+import { ROLES, SCHEMA } from './names.js'
+import type { SqlObject } from './object.js'
+import { managedRoles } from './roles.js'
+import { TENANCY_POLICIES } from './tenancy.js'
+
+/** What must hold before anything is changed: the tables and columns of the policy, and no rules from elsewhere. */
+export function catalogChecks(bundle: Bundle): readonly SqlObject[] {
+  const tables = bundle.resources.flatMap(({ name, table }) => (table === null ? [] : [{ name, table }]))
+  if (tables.length === 0) return []
+  const columns = bundle.resources.flatMap(({ name, table, columns }) =>
+    table === null
+      ? []
+      : columns.map(column => [
+          name,
+          table,
+          column.name,
+          catalogType(column.type),
+          column.nullable ? '' : 'NOT NULL'
+        ])
+  )
+  return [
+    check(
+      'tables',
+      sql`FOREACH wanted SLICE 1 IN ARRAY ${rows(tables.map(({ name, table }) => [name, table]))} LOOP
+    IF NOT EXISTS (
+      SELECT FROM pg_catalog.pg_class
+      WHERE relnamespace = 'public'::regnamespace AND relname = wanted[2] AND relkind IN ('r', 'p')
+    ) THEN
+      RAISE EXCEPTION USING ERRCODE = 'undefined_table',
+        MESSAGE = format('the resource %s names the table public.%s, which does not exist', wanted[1], wanted[2]),
+        HINT = 'create it in a numbered migration, or correct the table of the resource';
+    END IF;
+  END LOOP;`
+    ),
+    ...(columns.length > 0 ? [check('columns', columnCheck(columns))] : []),
+    check('foreign policies', foreignPolicyCheck(tables.map(({ table }) => table)))
+  ]
+}
+
+function columnCheck(columns: readonly (readonly string[])[]): Fragment {
+  return sql`FOREACH wanted SLICE 1 IN ARRAY ${rows(columns)} LOOP
+    SELECT pg_catalog.format_type(atttypid, NULL) || CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END INTO actual
+    FROM pg_catalog.pg_attribute
+    WHERE attrelid = format('public.%I', wanted[2])::regclass AND attname = wanted[3] AND NOT attisdropped;
+    IF actual IS NULL THEN
+      RAISE EXCEPTION USING ERRCODE = 'undefined_column',
+        MESSAGE = format('the resource %s declares the column %s, which public.%s does not have', wanted[1], wanted[3], wanted[2]);
+    ELSIF replace(actual, ' NOT NULL', '') <> ALL (string_to_array(wanted[4], '|')) OR (wanted[5] <> '' AND right(actual, 9) <> ' NOT NULL') THEN
+      RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
+        MESSAGE = format('public.%s.%s is %s, but the resource %s declares %s %s',
+          wanted[2], wanted[3], actual, wanted[1], replace(wanted[4], '|', ' or '), wanted[5]);
+    END IF;
+  END LOOP;`
+}
+
+/** The catalog's names of the types that a declared type may have. */
+function catalogType(type: Type): string {
+  if (type.kind === 'set') return `${SQL_TYPE[type.of.kind]}[]`
+  if (type.kind === 'int') return 'bigint|integer|smallint'
+  return type.kind === 'text' || type.kind === 'enum' ? 'text|character varying' : SQL_TYPE[type.kind]
+}
+
+function foreignPolicyCheck(tables: readonly string[]): Fragment {
+  // safety: PostgreSQL joins permissive policies with OR, so a foreign one lets rows past every rule
+  return sql`SELECT string_agg(format('DROP POLICY %I ON %s;', p.polname, p.polrelid::regclass), ' ' ORDER BY p.polrelid, p.polname)
+  INTO actual
+  FROM pg_catalog.pg_policy AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid
+  WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY (ARRAY[${join(tables.map(lit), ', ')}])
+    AND p.polpermissive AND left(p.polname, 9) <> 'twinrule_';
+  IF actual IS NOT NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+      MESSAGE = 'tables of the policy have permissive policies that twinrule did not make; they would let rows past the rules',
+      HINT = 'move what they allow into the policy, then run: ' || actual;
+  END IF;`
+}
+
+function check(name: string, body: Fragment): SqlObject {
+  return {
+    kind: 'state',
+    name: `check ${name}`,
+    table: null,
+    up: sql`DO ${dollar(sql`DECLARE
+  wanted text[];
+  actual text;
+BEGIN
+  ${body}
+END`)};`,
+    down: sql``
+  }
+}
+
+function rows(values: readonly (readonly string[])[]): Fragment {
+  return sql`ARRAY[\n    ${join(
+    values.map(row => sql`[${join(row.map(lit), ', ')}]`),
+    ', '
+  )}\n  ]`
+}
+
+/**
+ * Removes what earlier revisions generated and this one does not, and checks what nobody may have changed meanwhile.
+ * A table that left the policy stays closed: it keeps row-level security, and twinrule's roles lose it.
+ */
+export function leftoverObject(
+  bundle: Bundle,
+  specs: readonly FunctionSpec[],
+  objects: readonly SqlObject[]
+): SqlObject {
+  const policies = [
+    ...objects.flatMap(({ kind, name, table }) =>
+      kind === 'policy' && table !== null ? [{ table, name }] : []
+    ),
+    ...TENANCY_POLICIES
+  ]
+  const tables = [...new Set(policies.map(({ table }) => table))]
+  const roles = managedRoles(bundle)
+  const body = sql`DECLARE
+  old record;
+BEGIN
+  FOR old IN
+    SELECT p.polname AS policy, p.polrelid::regclass AS relation, c.relname <> ALL (ARRAY[${join(tables.map(lit), ', ')}]) AS left_policy
+    FROM pg_catalog.pg_policy AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid
+    WHERE c.relnamespace = 'public'::regnamespace AND left(p.polname, 9) = 'twinrule_'
+      AND (c.relname || '.' || p.polname) <> ALL (ARRAY[
+        ${join(
+          policies.map(({ table, name }) => lit(`${table}.${name}`)),
+          ', '
+        )}
+      ])
+  LOOP
+    EXECUTE format('DROP POLICY %I ON %s', old.policy, old.relation);
+    IF old.left_policy THEN
+      EXECUTE format('REVOKE ALL ON %s FROM %s', old.relation, ${lit(String(join(roles.map(id), ', ')))});
+      RAISE WARNING 'the table % is not in the policy any more: it keeps row-level security, so it is closed', old.relation;
+    END IF;
+  END LOOP;
+  FOR old IN
+    SELECT p.oid::regprocedure AS function FROM pg_catalog.pg_proc AS p
+    WHERE p.pronamespace = ${lit(SCHEMA)}::regnamespace
+      AND p.proowner IN (${lit(ROLES.context)}::regrole, ${lit(ROLES.facts)}::regrole)
+      AND (p.proname || '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')') <> ALL (ARRAY[
+        ${join(
+          specs.map(spec => lit(catalogName(spec))),
+          ', '
+        )}
+      ])
+  LOOP
+    EXECUTE format('DROP FUNCTION %s', old.function);
+  END LOOP;
+  ${roleCheck(roles, tables)}
+END`
+  return { kind: 'state', name: 'leftovers', table: null, up: sql`DO ${dollar(body)};`, down: sql`` }
+}
+
+/** The roles that run other people's statements must have no way around the policies. */
+function roleCheck(roles: readonly string[], tables: readonly string[]): Fragment {
+  const callers = roles.filter(role => role !== ROLES.context && role !== ROLES.facts)
+  return sql`FOR old IN
+    SELECT m.rolname AS member, r.rolname AS role FROM pg_catalog.pg_roles AS m, pg_catalog.pg_roles AS r
+    WHERE m.rolname = ANY (ARRAY[${join(callers.map(lit), ', ')}]) AND pg_catalog.pg_has_role(m.oid, r.oid, 'MEMBER') AND (
+      r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolname IN (${lit(ROLES.context)}, ${lit(ROLES.facts)})
+      OR EXISTS (
+        SELECT FROM pg_catalog.pg_class AS c
+        WHERE c.relowner = r.oid AND c.relnamespace = 'public'::regnamespace
+          AND c.relname = ANY (ARRAY[${join(tables.map(lit), ', ')}])
+      )
+    )
+  LOOP
+    RAISE EXCEPTION USING ERRCODE = 'invalid_role_specification',
+      MESSAGE = format('%I is or belongs to %I, which is not under the policies', old.member, old.role),
+      HINT = format('run REVOKE %I FROM %I; or give its tables to another owner', old.role, old.member);
+  END LOOP;`
+}

@@ -1,0 +1,241 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { ClientBase } from 'pg'
+import pg from 'pg'
+import { accessHash, accessSql } from '../backends/sql/access.js'
+import { ROLES } from '../backends/sql/names.js'
+import { ConfigError, DatabaseError } from '../errors/errors.js'
+import type { Bundle } from '../ir/model.js'
+import { CATALOG_MD5 } from './catalog.js'
+import { migrationFailure } from './failure.js'
+import { isVerifierOf, scramVerifier, setPasswordSql } from './passwords.js'
+import { ACCESS, BASE_NAME, BOOKS, runMigrations } from './runner.js'
+
+/** What to migrate, and how. */
+export interface MigrateOptions {
+  /** A connected client of a superuser, which stays open; or the URL of one. */
+  readonly database: string | ClientBase
+  readonly bundle: Bundle
+  /** The folder of the numbered migrations; by default the one that comes with twinrule. */
+  readonly migrationsDir?: string
+  readonly direction?: 'up' | 'down'
+  /** How many migrations to undo, the generated part counting as the last one. Default 1. */
+  readonly count?: number
+  /** Passwords for the two login roles. Without one a role keeps what it has. */
+  readonly passwords?: { readonly app?: string | undefined; readonly service?: string | undefined }
+  /** Whether to load the demo data afterwards. */
+  readonly demo?: boolean
+  /** Takes the server's warnings. */
+  readonly log?: (line: string) => void
+}
+
+/** What a run did, in order. Empty when there was nothing to do. */
+export interface MigrationReport {
+  readonly steps: readonly string[]
+}
+
+const PACKAGE = fileURLToPath(new URL('../../', import.meta.url))
+
+/**
+ * Brings a database from any earlier state to the compiled policies, or back, in one transaction: a failure leaves
+ * everything as it was.
+ *
+ * @throws DatabaseError TWR_DB_UNREACHABLE, or TWR_DB_MIGRATION with the migration's name and what to do
+ */
+export async function migrate(options: MigrateOptions): Promise<MigrationReport> {
+  if (typeof options.database !== 'string') return migrateOn(options.database, options)
+  const client = new pg.Client({
+    connectionString: options.database,
+    connectionTimeoutMillis: 10_000,
+    application_name: 'twinrule migrate'
+  })
+  // a server that goes away must reject the running query, not end the process
+  client.on('error', () => {})
+  try {
+    await client.connect()
+  } catch (cause) {
+    throw new DatabaseError('TWR_DB_UNREACHABLE', `no connection to migrate with: ${messageOf(cause)}`, {
+      hint: 'check the URL, and that the server is running and accepts this login',
+      cause
+    })
+  }
+  try {
+    return await migrateOn(client, options)
+  } finally {
+    await client.end()
+  }
+}
+
+async function migrateOn(client: ClientBase, options: MigrateOptions): Promise<MigrationReport> {
+  const warn = (notice: { severity?: string | undefined; message?: string | undefined }) => {
+    if (notice.severity === 'WARNING') options.log?.(`warning: ${notice.message}`)
+  }
+  client.on('notice', warn)
+  const steps: string[] = []
+  const run = { during: 'the start of the migration' }
+  try {
+    // each statement must see what the lock waited for, whatever the server's default isolation
+    await client.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE')
+    await prepare(client)
+    if (options.direction === 'down') await goDown(client, options, steps, run)
+    else await goUp(client, options, steps, run)
+    run.during = 'the commit'
+    await client.query('COMMIT')
+    return { steps }
+  } catch (cause) {
+    // safety: nothing stays half done, above all no table with row-level security and without policies
+    await client.query('ROLLBACK').catch(() => {})
+    throw migrationFailure(run.during, cause)
+  } finally {
+    client.removeListener('notice', warn)
+  }
+}
+
+/** Settings of this transaction alone, the lock, and the demands on server and login. */
+async function prepare(client: ClientBase): Promise<void> {
+  await client.query(`SET LOCAL search_path = pg_catalog, public, pg_temp; SET LOCAL client_min_messages = warning;
+    SET LOCAL statement_timeout = 0; SET LOCAL check_function_bodies = on; SET LOCAL row_security = on;
+    SET LOCAL standard_conforming_strings = on`)
+  const { rows } = await client.query<{ superuser: boolean; version: number; login: string }>(
+    `SELECT rolsuper AS superuser, current_setting('server_version_num')::int AS version, rolname AS login
+     FROM pg_roles WHERE rolname = current_user`
+  )
+  const [at] = rows
+  if (at === undefined || at.version < 140_000) {
+    throw new DatabaseError('TWR_DB_MIGRATION', 'twinrule needs PostgreSQL 14 or newer')
+  }
+  if (!at.superuser) {
+    throw new DatabaseError('TWR_DB_MIGRATION', `the login ${at.login} is no superuser`, {
+      sqlstate: '42501',
+      hint: 'migrate as one (twinrule migrate --database URL): roles, their attributes and rows behind forced row-level security need it'
+    })
+  }
+  // the lock of node-pg-migrate, so that its own command line cannot run at the same time either
+  await client.query('SELECT pg_advisory_xact_lock(7241865325823964)')
+}
+
+interface Progress {
+  during: string
+}
+
+async function goUp(
+  client: ClientBase,
+  options: MigrateOptions,
+  steps: string[],
+  run: Progress
+): Promise<void> {
+  const dir = options.migrationsDir ?? join(PACKAGE, 'migrations')
+  const books = await readBooks(client)
+  const wanted = (await baseNames(dir)).every(name => books.applied.includes(name))
+  const upToDate = wanted && books.hash === accessHash(options.bundle) && books.catalogMatches
+  // the generated part comes last: forget it, so that it runs after new base migrations and in its new text
+  if (!upToDate && books.exists) await client.query(`DELETE FROM ${BOOKS} WHERE name = $1`, [ACCESS])
+  const done = await runMigrations({ client, dir, direction: 'up', access: accessSql(options.bundle), run })
+  for (const name of done) {
+    steps.push(
+      name === ACCESS ? `applied the access rules of revision ${options.bundle.revision}` : `applied ${name}`
+    )
+  }
+  run.during = 'the record of the migration'
+  if (done.includes(ACCESS)) {
+    const { rows } = await client.query<{ md5: string }>(CATALOG_MD5)
+    await client.query('UPDATE twinrule.state SET down_sql = $1, catalog_md5 = $2', [
+      accessSql(options.bundle).down,
+      rows[0]?.md5
+    ])
+  }
+  await setPasswords(client, options.passwords ?? {}, steps, run)
+  if (options.demo === true) await loadDemo(client, steps, run)
+}
+
+async function goDown(
+  client: ClientBase,
+  options: MigrateOptions,
+  steps: string[],
+  run: Progress
+): Promise<void> {
+  const dir = options.migrationsDir ?? join(PACKAGE, 'migrations')
+  const { downSql } = await readBooks(client)
+  const access = { ...accessSql(options.bundle), ...(downSql === null ? {} : { down: downSql }) }
+  const done = await runMigrations({ client, dir, direction: 'down', count: options.count ?? 1, access, run })
+  for (const name of done) steps.push(name === ACCESS ? 'removed the access rules' : `undid ${name}`)
+}
+
+interface Books {
+  readonly exists: boolean
+  readonly applied: readonly string[]
+  readonly hash: string | null
+  readonly downSql: string | null
+  readonly catalogMatches: boolean
+}
+
+/** What earlier runs left written down. */
+async function readBooks(client: ClientBase): Promise<Books> {
+  const { rows } = await client.query<{ books: boolean; state: boolean }>(
+    `SELECT to_regclass('${BOOKS}') IS NOT NULL AS books, to_regclass('twinrule.state') IS NOT NULL AS state`
+  )
+  const exists = rows[0]?.books === true
+  const applied = exists ? (await client.query<{ name: string }>(`SELECT name FROM ${BOOKS}`)).rows : []
+  const books = { exists, applied: applied.map(({ name }) => name) }
+  if (rows[0]?.state !== true) return { ...books, hash: null, downSql: null, catalogMatches: false }
+  const state = await client.query<{ sql_sha256: string; down_sql: string | null; matches: boolean | null }>(
+    `SELECT sql_sha256, down_sql, catalog_md5 = (${CATALOG_MD5}) AS matches FROM twinrule.state`
+  )
+  const [row] = state.rows
+  return {
+    ...books,
+    hash: row?.sql_sha256 ?? null,
+    downSql: row?.down_sql ?? null,
+    catalogMatches: row?.matches === true
+  }
+}
+
+/** The numbered migrations of a folder, each number once: two of one number would have no order. */
+async function baseNames(dir: string): Promise<readonly string[]> {
+  const names = (await readdir(dir).catch(() => [] as string[])).filter(name => BASE_NAME.test(name)).sort()
+  if (names.length === 0) {
+    throw new ConfigError('TWR_CONFIG', `${dir} holds no numbered migration`, {
+      hint: 'name the folder that holds 0001_tenancy.sql'
+    })
+  }
+  const numbers = names.map(name => Number.parseInt(name, 10))
+  const twice = numbers.find((number, i) => numbers.indexOf(number) !== i)
+  if (twice !== undefined) {
+    throw new ConfigError('TWR_CONFIG', `two migrations in ${dir} have the number ${twice}`)
+  }
+  return names.map(name => name.replace(/\.sql$/, ''))
+}
+
+async function setPasswords(
+  client: ClientBase,
+  passwords: NonNullable<MigrateOptions['passwords']>,
+  steps: string[],
+  run: Progress
+): Promise<void> {
+  for (const [which, password] of Object.entries(passwords)) {
+    if (password === undefined) continue
+    const role = which === 'app' ? ROLES.app : ROLES.service
+    run.during = `the password of ${role}`
+    const { rows } = await client.query<{ rolpassword: string | null }>(
+      'SELECT rolpassword FROM pg_authid WHERE rolname = $1',
+      [role]
+    )
+    if (isVerifierOf(rows[0]?.rolpassword ?? null, password)) continue
+    await client.query(setPasswordSql(role, scramVerifier(password)))
+    steps.push(`set the password of ${role}`)
+  }
+}
+
+async function loadDemo(client: ClientBase, steps: string[], run: Progress): Promise<void> {
+  run.during = 'the demo data'
+  const { rows } = await client.query<{ loaded: boolean }>(
+    `SELECT EXISTS (SELECT FROM public.tenants WHERE id = '00000000-0000-0000-0000-00000000000a') AS loaded`
+  )
+  await client.query(await readFile(join(PACKAGE, 'examples', 'demo.sql'), 'utf8'))
+  if (rows[0]?.loaded !== true) steps.push('loaded the demo data')
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
+}

@@ -19,3 +19,8 @@ export function colorsFor(isTerminal: boolean | undefined, env: Io['env']): Colo
   const refused = (env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb'
   return pc.createColors(isTerminal === true && !refused)
 }
+
+/** An environment variable that is set and not empty: `VAR=` is how many deployment tools say "none". */
+export function variable({ env }: Pick<Io, 'env'>, name: string): string | undefined {
+  return env[name] === '' ? undefined : env[name]
+}

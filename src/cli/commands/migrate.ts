@@ -1,0 +1,80 @@
+import { Argument, type Command } from 'commander'
+import { ConfigError, PolicyProblems } from '../../errors/errors.js'
+import { migrate } from '../../migrate/migrate.js'
+import { loadFolder } from '../../policy/load.js'
+import { type Context, EXIT, examples, formatOption, parseCount } from '../command.js'
+import { serviceUrl } from '../database-url.js'
+import { type Io, variable } from '../io.js'
+import { count } from '../problems.js'
+
+const DESCRIPTION = `Brings a database from any earlier state to the policies, in one transaction, and does nothing the second time.
+It needs a login that may create roles and change tables, which the service's own login is not: give it with --database
+or TWINRULE_MIGRATE_DATABASE_URL. DATABASE_URL is not read. TWINRULE_SERVICE_PASSWORD and TWINRULE_APP_PASSWORD, when
+set, become the passwords of the logins twinrule_service and twinrule_app.`
+
+interface MigrateFlags {
+  readonly database?: string
+  readonly policies: string
+  readonly migrations?: string
+  readonly demo?: boolean
+  readonly count?: number
+  readonly format: string
+}
+
+/** `twinrule migrate [direction]`: the database to the policies, or back. */
+export function registerMigrate(program: Command, { io, end }: Context): void {
+  program
+    .command('migrate')
+    .summary('bring a database to the policies, or back')
+    .description(DESCRIPTION)
+    .addArgument(new Argument('[direction]', 'where to go').choices(['up', 'down']).default('up'))
+    .option('-d, --database <url>', 'PostgreSQL URL of a powerful login')
+    .option('--policies <dir>', 'the folder of the policy files', 'policies')
+    .option('--migrations <dir>', 'the folder of the numbered migrations (default: those of twinrule)')
+    .option('--demo', 'load the demo data afterwards, for a first look')
+    .option('--count <n>', 'how many migrations to undo, the generated part is the last one', parseCount)
+    .addOption(formatOption('text', 'json'))
+    .addHelpText(
+      'after',
+      examples(
+        'twinrule migrate --database postgres://postgres@localhost/app',
+        'twinrule migrate down --count 1 --database postgres://postgres@localhost/app'
+      )
+    )
+    .action(async (direction: 'up' | 'down', flags: MigrateFlags) => end(await run(direction, flags, io)))
+}
+
+async function run(direction: 'up' | 'down', flags: MigrateFlags, io: Io): Promise<number> {
+  const database = databaseOf(direction, flags, io)
+  const { bundle, problems } = await loadFolder(flags.policies)
+  if (bundle === null) throw new PolicyProblems(problems)
+  const { steps } = await migrate({
+    database,
+    bundle,
+    direction,
+    demo: flags.demo === true,
+    passwords: {
+      service: variable(io, 'TWINRULE_SERVICE_PASSWORD'),
+      app: variable(io, 'TWINRULE_APP_PASSWORD')
+    },
+    log: line => io.err(`${line}\n`),
+    ...(flags.migrations === undefined ? {} : { migrationsDir: flags.migrations }),
+    ...(flags.count === undefined ? {} : { count: flags.count })
+  })
+  const result = JSON.stringify({ direction, revision: bundle.revision, steps }, null, 2)
+  io.out(flags.format === 'json' ? `${result}\n` : steps.map(step => `${step}\n`).join(''))
+  io.err(steps.length === 0 ? 'nothing to do\n' : `${count(steps.length, 'step')} done\n`)
+  if (direction === 'up') io.err(`the service connects with DATABASE_URL=${serviceUrl(database)}\n`)
+  return EXIT.ok
+}
+
+function databaseOf(direction: string, flags: MigrateFlags, io: Io): string {
+  if (direction === 'up' && flags.count !== undefined) throw misuse('--count goes with `down`')
+  if (direction === 'down' && flags.demo === true) throw misuse('--demo goes with `up`')
+  const url = flags.database ?? variable(io, 'TWINRULE_MIGRATE_DATABASE_URL')
+  if (url) return url
+  throw misuse('no database to migrate: --database and TWINRULE_MIGRATE_DATABASE_URL are not set')
+}
+
+const misuse = (message: string) =>
+  new ConfigError('TWR_CONFIG', message, { hint: '`twinrule migrate --help` shows how to use it' })

@@ -1,0 +1,86 @@
+import type { Pool } from 'pg'
+import { DatabaseError } from '../errors/errors.js'
+import { databaseFault } from './fault.js'
+
+/** A principal as the database knows it, or why there is none. */
+export type PrincipalFacts =
+  | { readonly status: 'member'; readonly principal: Readonly<Record<string, unknown>> }
+  | { readonly status: 'unknown_subject' | 'no_tenant' | 'several_tenants' | 'not_a_member' }
+
+/** What a batch of decisions needs to know. `tenantId` null means the subject's only or default tenant. */
+export interface FactsQuery {
+  readonly subjects: readonly { readonly id: string; readonly tenantId: string | null }[]
+  readonly resources: readonly { readonly type: string; readonly id: string }[]
+}
+
+/** The facts in the order asked: a principal for each subject, a row (or null) for each resource. */
+export interface Facts {
+  readonly principals: readonly PrincipalFacts[]
+  readonly rows: readonly (Readonly<Record<string, unknown>> | null)[]
+}
+
+/** Reads facts. A database fault rejects: it is never an absent row. */
+export interface FactsReader {
+  read(query: FactsQuery): Promise<Facts>
+  /** @throws DatabaseError TWR_DB_NOT_MIGRATED when the database holds another revision than `revision` */
+  ready(revision: string): Promise<void>
+  close(): Promise<void>
+}
+
+const READ = {
+  // a name makes it a prepared statement of each connection
+  name: 'twinrule_decision_facts',
+  text: 'SELECT twinrule.decision_facts($1::text[], $2::text[], $3::text[], $4::text[]) AS facts'
+}
+
+/** Facts through a pool: one round trip and one snapshot for a decision or a whole batch. */
+export function createFactsReader(pool: Pool): FactsReader {
+  return {
+    async read({ subjects, resources }) {
+      const values = [
+        subjects.map(({ id }) => sendable(id)),
+        subjects.map(({ tenantId }) => (tenantId === null ? null : (sendable(tenantId) ?? ''))),
+        resources.map(({ type }) => sendable(type)),
+        resources.map(({ id }) => sendable(id))
+      ]
+      const { rows } = await pool.query<{ facts: Facts }>({ ...READ, values }).catch(refuse)
+      const facts = rows[0]?.facts
+      // safety: an answer that does not fit the question is a fault, not a row that is missing
+      if (facts?.principals.length !== subjects.length || facts.rows.length !== resources.length) {
+        throw new DatabaseError(
+          'TWR_DB_FAULT',
+          'the database answered for other subjects or resources than asked'
+        )
+      }
+      return facts
+    },
+    async ready(revision) {
+      const { rows } = await pool
+        .query<{ revision: string | null }>('SELECT twinrule.installed_revision() AS revision')
+        .catch(refuse)
+      expectRevision(rows[0]?.revision ?? null, revision)
+    },
+    close: () => pool.end()
+  }
+}
+
+/** @throws DatabaseError TWR_DB_NOT_MIGRATED unless the installed revision is the wanted one */
+export function expectRevision(installed: string | null, wanted: string): void {
+  if (installed === wanted) return
+  throw new DatabaseError(
+    'TWR_DB_NOT_MIGRATED',
+    installed === null
+      ? 'the database holds no compiled policies'
+      : `the database holds revision ${installed.slice(0, 12)}, this policy is ${wanted.slice(0, 12)}`,
+    { hint: 'run `twinrule migrate --database URL` as a superuser, with this policy folder' }
+  )
+}
+
+/** What PostgreSQL cannot hold equals nothing there, so it is asked for as null, which matches nothing either. */
+function sendable(text: string): string | null {
+  return text.includes('\0') || !text.isWellFormed() ? null : text
+}
+
+function refuse(cause: unknown): never {
+  throw databaseFault(cause)
+}

@@ -1,0 +1,88 @@
+import type { Pool } from 'pg'
+import { ROLES } from '../backends/sql/names.js'
+import { DatabaseError } from '../errors/errors.js'
+import type { Bundle } from '../ir/model.js'
+import { expectRevision } from './facts.js'
+import { databaseFault } from './fault.js'
+
+interface Login {
+  readonly login: string
+  readonly powers: readonly string[] | null
+  readonly memberships: readonly string[] | null
+  readonly owned: readonly string[] | null
+  readonly missing: readonly string[] | null
+  readonly migrated: boolean
+}
+
+/**
+ * One look at the login: what it is, what it belongs to (pg_has_role counts NOINHERIT memberships too, because SET
+ * ROLE reaches them), which managed tables it could change, and which of those are not protected.
+ */
+const LOOK = `
+SELECT current_user::text AS login,
+  (SELECT array_remove(ARRAY[CASE WHEN rolsuper THEN 'SUPERUSER' END, CASE WHEN rolbypassrls THEN 'BYPASSRLS' END,
+      CASE WHEN rolcreaterole THEN 'CREATEROLE' END, CASE WHEN rolreplication THEN 'REPLICATION' END], NULL)
+   FROM pg_catalog.pg_roles WHERE rolname = session_user) AS powers,
+  (SELECT array_agg(r.rolname::text ORDER BY r.rolname) FROM pg_catalog.pg_roles AS r
+   WHERE r.rolname <> session_user AND pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER')
+     AND (r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolname = ANY ($1)
+       OR r.rolname IN ('pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files'))) AS memberships,
+  (SELECT array_agg(c.relname::text ORDER BY c.relname) FROM pg_catalog.pg_class AS c
+   WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($2)
+     AND pg_catalog.pg_has_role(session_user, c.relowner, 'MEMBER')) AS owned,
+  (SELECT array_agg(w.name ORDER BY w.name) FROM unnest($2::text[]) AS w (name)
+   WHERE NOT EXISTS (
+     SELECT FROM pg_catalog.pg_class AS c
+     WHERE c.relnamespace = 'public'::regnamespace AND c.relname = w.name AND c.relrowsecurity AND c.relforcerowsecurity
+   )) AS missing,
+  to_regprocedure('twinrule.decision_facts(text[],text[],text[],text[])') IS NOT NULL AS migrated`
+
+/** Roles that would let the login change or go around what twinrule generated. */
+const PRIVATE_ROLES = [ROLES.context, ROLES.facts]
+const TENANCY = ['tenants', 'user_tenants', 'user_roles']
+
+/**
+ * Makes sure that the service runs as a login which can neither bypass nor change the policies, on a database that
+ * holds exactly the compiled ones.
+ *
+ * @throws DatabaseError TWR_DB_UNSAFE_ROLE, TWR_DB_NOT_MIGRATED (both exit 78) or TWR_DB_UNREACHABLE
+ */
+export async function guardDatabase(pool: Pool, bundle: Bundle): Promise<void> {
+  const tables = [...TENANCY, ...bundle.resources.flatMap(({ table }) => (table === null ? [] : [table]))]
+  const { rows } = await pool.query<Login>(LOOK, [PRIVATE_ROLES, tables]).catch(refuse)
+  const [login] = rows
+  if (login === undefined) throw new DatabaseError('TWR_DB_FAULT', 'the database did not describe the login')
+  refuseUnsafe(login)
+  if (!login.migrated) expectRevision(null, bundle.revision)
+  const { rows: installed } = await pool
+    .query<{ revision: string | null }>('SELECT twinrule.installed_revision() AS revision')
+    .catch(refuse)
+  expectRevision(installed[0]?.revision ?? null, bundle.revision)
+  if (login.missing !== null) {
+    throw new DatabaseError(
+      'TWR_DB_NOT_MIGRATED',
+      `tables without forced row-level security: ${login.missing.join(', ')}`,
+      { hint: 'run `twinrule migrate --database URL` as a superuser' }
+    )
+  }
+}
+
+function refuseUnsafe({ login, powers, memberships, owned }: Login): void {
+  const reasons = [
+    ...(powers ?? []).map(power => `it is ${power}`),
+    ...(memberships ?? []).map(role => `it belongs to ${role}`),
+    ...(owned ?? []).map(table => `it can act as the owner of ${table}`)
+  ]
+  if (reasons.length === 0) return
+  throw new DatabaseError(
+    'TWR_DB_UNSAFE_ROLE',
+    `the login ${login} is not under the policies: ${reasons.join(', ')}`,
+    {
+      hint: `set DATABASE_URL to the login ${ROLES.service}, which \`twinrule migrate --database URL\` creates`
+    }
+  )
+}
+
+function refuse(cause: unknown): never {
+  throw databaseFault(cause)
+}

@@ -42,10 +42,10 @@ export async function createReplay(root: string, ignore: string): Promise<Replay
   const environment = { PATH: process.env['PATH'] ?? '', HOME: home, ...npmSettings(home) }
   const folder = (stage: Stage, path: string) => join(base, stage.name, path)
   const start: Replay['start'] = (stage, argv, env = {}) => {
-    const [command = '', ...args] = argv
-    return spawn(command, args, {
+    const variables = Object.entries({ ...environment, ...envOf(stage), ...env })
+    // through env: tap adds variables of its own to what a test spawns
+    return spawn('/usr/bin/env', ['-i', ...variables.map(pair => pair.join('=')), ...argv], {
       cwd: folder(stage, workdirOf(stage)),
-      env: { ...environment, ...envOf(stage), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(asRoot ? NOBODY : {})
     })

@@ -5,6 +5,7 @@ import { loadFolder, loadTexts } from '../../src/policy/load.js'
 
 const tenant = (n: string): string => `00000000-0000-0000-0000-${n.padStart(12, '0')}`
 const ROW = {
+  name: 'Helper',
   tenant_id: tenant('a'),
   is_shared: false,
   sharing_mode: 'private',

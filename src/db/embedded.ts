@@ -30,11 +30,7 @@ export async function openEmbedded({
   prepare,
   env = process.env
 }: EmbeddedOptions): Promise<Embedded> {
-  if (env['NODE_ENV'] === 'production' && env['TWINRULE_ALLOW_EMBEDDED'] !== '1') {
-    throw new ConfigError('TWR_CONFIG_EMBEDDED', 'the embedded database is not for production', {
-      hint: 'set DATABASE_URL to a PostgreSQL server, or TWINRULE_ALLOW_EMBEDDED=1 to use it all the same'
-    })
-  }
+  refuseInProduction(env)
   const { PGlite, createPgConfig } = await loadPackage()
   const engine = await PGlite.create(dataDir === null ? {} : { dataDir })
   // safety: a second connection would run inside of the transaction of the first one
@@ -53,6 +49,18 @@ export async function openEmbedded({
     await close()
     throw error
   }
+}
+
+/**
+ * Says no before anything is written to disk.
+ *
+ * @throws ConfigError TWR_CONFIG_EMBEDDED in production without a flag
+ */
+export function refuseInProduction(env: Readonly<Record<string, string | undefined>>): void {
+  if (env['NODE_ENV'] !== 'production' || env['TWINRULE_ALLOW_EMBEDDED'] === '1') return
+  throw new ConfigError('TWR_CONFIG_EMBEDDED', 'the embedded database is not for production', {
+    hint: 'set DATABASE_URL to a PostgreSQL server, or TWINRULE_ALLOW_EMBEDDED=1 to use it all the same'
+  })
 }
 
 async function becomeService(pool: pg.Pool, prepare: EmbeddedOptions['prepare']): Promise<void> {

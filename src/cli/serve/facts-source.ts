@@ -1,0 +1,63 @@
+import { openEmbedded, refuseInProduction } from '../../db/embedded.js'
+import { createFactsReader, type FactsReader } from '../../db/facts.js'
+import { guardDatabase } from '../../db/guard.js'
+import { createPool } from '../../db/pool.js'
+import type { Bundle } from '../../ir/model.js'
+import { migrate } from '../../migrate/migrate.js'
+import type { ServerConfig } from '../../server/config.js'
+import { type Io, variable } from '../io.js'
+import { lockFolder } from './folder-lock.js'
+
+/** What the source of facts is chosen by. */
+export interface FactsSourceOptions {
+  readonly bundle: Bundle
+  readonly config: Pick<ServerConfig, 'databaseUrl' | 'poolSize' | 'factsTimeoutMs'>
+  readonly demo: boolean
+  readonly io: Io
+}
+
+/** Where the embedded database keeps its data, seen from the working directory. */
+const DATA_DIR = '.twinrule/data'
+
+/** The facts of decisions: from the server of DATABASE_URL once it is known to be safe, else from an embedded database. */
+export function openFacts(options: FactsSourceOptions): Promise<FactsReader> {
+  const { databaseUrl } = options.config
+  return databaseUrl === undefined ? embeddedFacts(options) : serverFacts(databaseUrl, options)
+}
+
+async function serverFacts(url: string, { bundle, config, io }: FactsSourceOptions): Promise<FactsReader> {
+  const pool = createPool(url, {
+    size: config.poolSize,
+    statementTimeoutMs: config.factsTimeoutMs,
+    onError: error => io.err(`an idle database connection broke: ${error.message}\n`)
+  })
+  try {
+    // safety: nothing is answered on a login that could go around the policies, or on other policies
+    await guardDatabase(pool, bundle)
+    return createFactsReader(pool)
+  } catch (error) {
+    await pool.end()
+    throw error
+  }
+}
+
+async function embeddedFacts({ bundle, demo, io }: FactsSourceOptions): Promise<FactsReader> {
+  refuseInProduction(io.env)
+  const dataDir = variable(io, 'TWINRULE_DATA_DIR') ?? DATA_DIR
+  const unlock = await lockFolder(dataDir)
+  try {
+    io.err(`DATABASE_URL is not set: starting an embedded PostgreSQL in ${dataDir}\n`)
+    const { pool, close } = await openEmbedded({
+      dataDir,
+      env: io.env,
+      prepare: async client => {
+        const { steps } = await migrate({ database: client, bundle, demo })
+        for (const step of steps) io.err(`  ${step}\n`)
+      }
+    })
+    return { ...createFactsReader(pool), close: () => close().finally(unlock) }
+  } catch (error) {
+    unlock()
+    throw error
+  }
+}

@@ -35,7 +35,8 @@ SELECT current_user::text AS login,
      SELECT FROM pg_catalog.pg_class AS c
      WHERE c.relnamespace = 'public'::regnamespace AND c.relname = w.name AND c.relrowsecurity AND c.relforcerowsecurity
    )) AS missing,
-  to_regprocedure('twinrule.decision_facts(text[],text[],text[],text[])') IS NOT NULL AS migrated`
+  EXISTS (SELECT FROM pg_catalog.pg_proc AS f JOIN pg_catalog.pg_namespace AS n ON n.oid = f.pronamespace
+    WHERE n.nspname = 'twinrule' AND f.proname = 'decision_facts') AS migrated`
 
 /** Roles that would let the login change or go around what twinrule generated. */
 const PRIVATE_ROLES = [ROLES.context, ROLES.facts]

@@ -46,7 +46,7 @@ END`
 function roleBranch(resource: Resource, view: RoleView): readonly Fragment[] {
   const key = resource.columns.find(({ name }) => name === 'id')
   const asked = ASKED.flatMap(({ action, gates }) => {
-    const parts = gates.map(gate => gateSql(resource, gate, view, 8))
+    const parts = gates.map(gate => gateSql(resource, gate, view, 10))
     const open = parts.filter(part => part !== null)
     return open.length < parts.length ? [] : [actionBranch(action, open)]
   })
@@ -70,5 +70,5 @@ function actionBranch(action: string, parts: readonly Fragment[]): Fragment {
         ${part}
       )`
   )
-  return sql`      WHEN ${lit(action)} THEN ${join(tests, ' AND ')}`
+  return sql`        WHEN ${lit(action)} THEN ${join(tests, ' AND ')}`
 }

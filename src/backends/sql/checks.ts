@@ -95,10 +95,11 @@ END`)};`,
 }
 
 function rows(values: readonly (readonly string[])[]): Fragment {
-  return sql`ARRAY[\n    ${join(
-    values.map(row => sql`[${join(row.map(lit), ', ')}]`),
-    ', '
-  )}\n  ]`
+  const lines = values.map((row, i) => {
+    const comma = i < values.length - 1 ? sql`,` : sql``
+    return sql`    [${join(row.map(lit), ', ')}]${comma}`
+  })
+  return sql`ARRAY[\n${join(lines, '\n')}\n  ]`
 }
 
 /**
@@ -122,31 +123,30 @@ export function leftoverObject(
   old record;
 BEGIN
   FOR old IN
-    SELECT p.polname AS policy, p.polrelid::regclass AS relation, c.relname <> ALL (ARRAY[${join(tables.map(lit), ', ')}]) AS left_policy
+    SELECT DISTINCT c.oid::regclass AS relation
+    FROM pg_catalog.pg_policy AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid
+    WHERE c.relnamespace = 'public'::regnamespace AND left(p.polname, 9) = 'twinrule_'
+      AND c.relname <> ALL (ARRAY[${join(tables.map(lit), ', ')}])
+  LOOP
+    EXECUTE format('REVOKE ALL ON %s FROM %s', old.relation, ${lit(String(join(roles.map(id), ', ')))});
+    RAISE WARNING 'the table % is not in the policy any more: it keeps row-level security, so it is closed', old.relation;
+  END LOOP;
+  FOR old IN
+    SELECT p.polname AS policy, c.oid::regclass AS relation
     FROM pg_catalog.pg_policy AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid
     WHERE c.relnamespace = 'public'::regnamespace AND left(p.polname, 9) = 'twinrule_'
       AND (c.relname || '.' || p.polname) <> ALL (ARRAY[
-        ${join(
-          policies.map(({ table, name }) => lit(`${table}.${name}`)),
-          ', '
-        )}
+${list(policies.map(({ table, name }) => `${table}.${name}`))}
       ])
   LOOP
     EXECUTE format('DROP POLICY %I ON %s', old.policy, old.relation);
-    IF old.left_policy THEN
-      EXECUTE format('REVOKE ALL ON %s FROM %s', old.relation, ${lit(String(join(roles.map(id), ', ')))});
-      RAISE WARNING 'the table % is not in the policy any more: it keeps row-level security, so it is closed', old.relation;
-    END IF;
   END LOOP;
   FOR old IN
     SELECT p.oid::regprocedure AS function FROM pg_catalog.pg_proc AS p
     WHERE p.pronamespace = ${lit(SCHEMA)}::regnamespace
       AND p.proowner IN (${lit(ROLES.context)}::regrole, ${lit(ROLES.facts)}::regrole)
       AND (p.proname || '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')') <> ALL (ARRAY[
-        ${join(
-          specs.map(spec => lit(catalogName(spec))),
-          ', '
-        )}
+${list(specs.map(catalogName))}
       ])
   LOOP
     EXECUTE format('DROP FUNCTION %s', old.function);
@@ -154,6 +154,13 @@ BEGIN
   ${roleCheck(roles, tables)}
 END`
   return { kind: 'state', name: 'leftovers', table: null, up: sql`DO ${dollar(body)};`, down: sql`` }
+}
+
+function list(values: readonly string[]): Fragment {
+  return join(
+    values.map((value, i) => sql`        ${lit(value)}${i < values.length - 1 ? sql`,` : sql``}`),
+    '\n'
+  )
 }
 
 /** The roles that run other people's statements must have no way around the policies. */

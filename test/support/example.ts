@@ -1,0 +1,53 @@
+import type pg from 'pg'
+import type { Bundle } from '../../src/ir/model.js'
+import { migrate } from '../../src/migrate/migrate.js'
+import { loadFolder } from '../../src/policy/load.js'
+import { createDatabase, type Database, TEST_PASSWORD } from './cluster.js'
+
+/** The example policies of the repository, compiled. */
+export async function exampleBundle(): Promise<Bundle> {
+  const { bundle, problems } = await loadFolder('policies')
+  if (bundle === null) throw new Error(`the example policies do not compile: ${problems.join('\n')}`)
+  return bundle
+}
+
+/** Ids of the demo data by the names people use for them. */
+export const DEMO = {
+  platform: '00000000-0000-0000-0000-000000000001',
+  acme: '00000000-0000-0000-0000-00000000000a',
+  globex: '00000000-0000-0000-0000-00000000000b',
+  initech: '00000000-0000-0000-0000-00000000000c',
+  root: '00000000-0000-0000-0001-000000000001',
+  ada: '00000000-0000-0000-0001-00000000000a',
+  gus: '00000000-0000-0000-0001-00000000000b',
+  ivy: '00000000-0000-0000-0001-00000000000c',
+  agent: (n: 1 | 2 | 3 | 4) => `00000000-0000-0000-0002-00000000000${n}`
+} as const
+
+/** The tenant in which each demo user acts. */
+export const HOME = { root: DEMO.platform, ada: DEMO.acme, gus: DEMO.globex, ivy: DEMO.initech } as const
+/** A demo user. */
+export type User = keyof typeof HOME
+
+/** A fresh database with the example policies and the demo data, dropped when the test ends. */
+export async function demoDatabase(
+  t: { teardown(after: () => Promise<void>): void },
+  bundle: Bundle
+): Promise<Database> {
+  const database = await createDatabase(t)
+  const passwords = { app: TEST_PASSWORD, service: TEST_PASSWORD }
+  await migrate({ database: database.url(), bundle, demo: true, passwords })
+  return database
+}
+
+/** Runs `work` in a transaction of `user` that is rolled back; `root` enters the role of the platform admin. */
+export async function acting<T>(client: pg.ClientBase, user: User, work: () => Promise<T>): Promise<T> {
+  await client.query('BEGIN')
+  try {
+    await client.query('SELECT twinrule.set_tenant_context($1, $2)', [DEMO[user], HOME[user]])
+    if (user === 'root') await client.query('SET LOCAL ROLE authz_platform_admin')
+    return await work()
+  } finally {
+    await client.query('ROLLBACK')
+  }
+}

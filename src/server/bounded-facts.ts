@@ -1,12 +1,6 @@
-import type { FactsQuery, FactsReader, PrincipalFacts } from '../db/facts.js'
+import type { Facts, FactsQuery, FactsReader, PrincipalFacts } from '../db/facts.js'
 import { DatabaseError, TwinruleError } from '../errors/errors.js'
 import { storedId } from './facts-needed.js'
-
-/** What the database said, in the order of the question. */
-export interface Facts {
-  readonly principals: readonly PrincipalFacts[]
-  readonly rows: readonly (Readonly<Record<string, unknown>> | null)[]
-}
 
 const STATUSES: ReadonlySet<unknown> = new Set([
   'member',

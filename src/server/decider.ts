@@ -1,9 +1,9 @@
-import type { FactsReader, PrincipalFacts } from '../db/facts.js'
+import type { Facts, FactsReader, PrincipalFacts } from '../db/facts.js'
 import { type Engine, SUBJECT_TYPE } from '../engine/engine.js'
 import type { Answer } from '../engine/request.js'
 import { InternalError, TwinruleError } from '../errors/errors.js'
 import { ACTIONS, type Resource } from '../ir/model.js'
-import { type Facts, readFacts } from './bounded-facts.js'
+import { readFacts } from './bounded-facts.js'
 import { FactsNeeded, storedId } from './facts-needed.js'
 import type { Decision, Question, Semantic } from './schemas.js'
 

@@ -67,7 +67,10 @@ function bodyOf(error: RequestError): ErrorReply {
  */
 export function describeFault(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { name: typeof error }
-  const ours = error instanceof TwinruleError ? { message: error.message, hint: error.hint } : {}
+  const quotesPostgres =
+    error instanceof DatabaseError && error.code === 'TWR_DB_FAULT' && error.cause !== undefined
+  const ours =
+    error instanceof TwinruleError && !quotesPostgres ? { message: error.message, hint: error.hint } : {}
   const sqlstate = error instanceof DatabaseError ? { sqlstate: error.sqlstate } : {}
   const frames = (error.stack ?? '').split('\n').filter(line => /^\s+at /.test(line))
   return {

@@ -47,7 +47,12 @@ t.test('requests over the cap are sent away; those that end or go away make room
     await waitFor(2)
     gone.abort()
     await Promise.all(aborted)
+    await later(30)
+    // their reads still run, but nobody waits for them
+    const next = [send(base), send(base)]
+    await waitFor(4)
     release()
+    for (const reply of await Promise.all(next)) t.equal(reply.status, 200)
     await later(30)
   }
   for (let round = 0; round < 2; round++) {

@@ -33,6 +33,13 @@ t.test('a fault of the facts is 503, neither a permit nor a deny, and says nothi
         throw new TypeError(SECRET)
       }
     ],
+    [
+      "rejects with PostgreSQL's words",
+      () =>
+        Promise.reject(
+          new DatabaseError('TWR_DB_FAULT', SECRET, { sqlstate: '22P02', cause: new Error(SECRET) })
+        )
+    ],
     ['rejects with nothing', () => Promise.reject(undefined)],
     [
       'rejects with a status',
@@ -50,6 +57,7 @@ t.test('a fault of the facts is 503, neither a permit nor a deny, and says nothi
     ['a row that is a list', () => ({ ...good, rows: [[]] })],
     ['the row of another id', () => ({ ...good, rows: [{ ...good.rows[0], id: agent(2) }] })],
     ['too few principals', () => ({ ...good, principals: [] })],
+    ['too many principals', () => ({ ...good, principals: [...good.principals, ...good.principals] })],
     ['an unknown status', () => ({ ...good, principals: [{ ...allowed, status: 'fine' }] })],
     ['a member without attributes', () => ({ ...good, principals: [{ status: 'member' }] })],
     [

@@ -222,7 +222,7 @@ t.test('unknown members are ignored and empty objects mean nothing', async t => 
     decision: false,
     subject: { ...ask.subject, extra: 1, properties: {} },
     resource: { ...ask.resource, properties: {}, '@timestamp': {} },
-    context: {},
+    context: { 'quote "': 'a \\" : {{{ [', '\\': '\\', ':': ['"', '"'] },
     options: { other: 1 },
     evaluations: []
   }

@@ -29,15 +29,12 @@ const MEMBERSHIPS: Record<string, { tenant: string; type: string; admin: boolean
   [users.ivy]: { tenant: tenants.initech, type: 'solution', admin: false }
 }
 
-const row = (
-  n: number,
-  tenant: string,
-  mode: string,
-  sharedWith: string[] = []
-): Record<string, unknown> => ({
+const row = (n: number, tenant: string, mode: string, sharedWith: string[] = []) => ({
   id: agent(n),
   tenant_id: tenant,
   created_by_user_id: null,
+  name: `agent ${n}`,
+  description: null,
   is_shared: mode !== 'private',
   sharing_mode: mode,
   shared_with: sharedWith,
@@ -51,7 +48,7 @@ const rows: Record<string, ReturnType<typeof row>> = Object.fromEntries(
     row(2, tenants.acme, 'selective', [tenants.globex]),
     row(3, tenants.platform, 'global'),
     row(4, tenants.globex, 'private')
-  ].map(one => [one['id'], one])
+  ].map(one => [one.id, one])
 )
 
 /** The stored row of agent `n`. */

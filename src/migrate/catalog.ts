@@ -1,7 +1,7 @@
 /**
  * One text over everything in the catalog that decides who may see what: policies, row-level security, grants,
  * functions, roles. When it is not what the last migration left, somebody changed it by hand and the generated part
- * is applied again.
+ * is applied again. Of the memberships only those count that mean something in this database: roles are the cluster's.
  */
 export const CATALOG_MD5 = `
 SELECT md5(string_agg(line, E'\\n' ORDER BY line COLLATE "C")) AS md5 FROM (
@@ -22,7 +22,9 @@ SELECT md5(string_agg(line, E'\\n' ORDER BY line COLLATE "C")) AS md5 FROM (
   UNION ALL
   SELECT concat_ws('|', 'role', r.rolname, r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb, r.rolcanlogin,
     r.rolreplication, r.rolbypassrls,
-    (SELECT string_agg(m.roleid::regrole::text, ',' ORDER BY m.roleid) FROM pg_auth_members AS m WHERE m.member = r.oid))
+    (SELECT string_agg(m.roleid::regrole::text, ',' ORDER BY m.roleid) FROM pg_auth_members AS m JOIN pg_roles AS held ON held.oid = m.roleid
+     WHERE m.member = r.oid AND (held.rolsuper OR held.rolbypassrls OR held.rolcreaterole OR held.rolcanlogin
+       OR EXISTS (SELECT FROM pg_policy AS used WHERE m.roleid = ANY (used.polroles)))))
   FROM pg_roles AS r WHERE left(r.rolname, 9) = 'twinrule_'
   UNION ALL
   SELECT concat_ws('|', 'schema', n.nspname, n.nspacl::text) FROM pg_namespace AS n WHERE n.nspname IN ('public', 'twinrule')

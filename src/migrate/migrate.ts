@@ -1,16 +1,17 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ClientBase } from 'pg'
 import pg from 'pg'
 import { accessHash, accessSql } from '../backends/sql/access.js'
 import { ROLES } from '../backends/sql/names.js'
-import { ConfigError, DatabaseError } from '../errors/errors.js'
+import { DatabaseError } from '../errors/errors.js'
 import type { Bundle } from '../ir/model.js'
+import { baseNames, readBooks } from './books.js'
 import { CATALOG_MD5 } from './catalog.js'
 import { migrationFailure } from './failure.js'
 import { isVerifierOf, scramVerifier, setPasswordSql } from './passwords.js'
-import { ACCESS, BASE_NAME, BOOKS, runMigrations } from './runner.js'
+import { ACCESS, BOOKS, runMigrations } from './runner.js'
 
 /** What to migrate, and how. */
 export interface MigrateOptions {
@@ -113,6 +114,8 @@ async function prepare(client: ClientBase): Promise<void> {
   }
   // the lock of node-pg-migrate, so that its own command line cannot run at the same time either
   await client.query('SELECT pg_advisory_xact_lock(7241865325823964)')
+  // waiting for a table makes everybody else wait behind it: rather give up and be run again
+  await client.query("SET LOCAL lock_timeout = '60s'")
 }
 
 interface Progress {
@@ -160,51 +163,6 @@ async function goDown(
   const access = { ...accessSql(options.bundle), ...(downSql === null ? {} : { down: downSql }) }
   const done = await runMigrations({ client, dir, direction: 'down', count: options.count ?? 1, access, run })
   for (const name of done) steps.push(name === ACCESS ? 'removed the access rules' : `undid ${name}`)
-}
-
-interface Books {
-  readonly exists: boolean
-  readonly applied: readonly string[]
-  readonly hash: string | null
-  readonly downSql: string | null
-  readonly catalogMatches: boolean
-}
-
-/** What earlier runs left written down. */
-async function readBooks(client: ClientBase): Promise<Books> {
-  const { rows } = await client.query<{ books: boolean; state: boolean }>(
-    `SELECT to_regclass('${BOOKS}') IS NOT NULL AS books, to_regclass('twinrule.state') IS NOT NULL AS state`
-  )
-  const exists = rows[0]?.books === true
-  const applied = exists ? (await client.query<{ name: string }>(`SELECT name FROM ${BOOKS}`)).rows : []
-  const books = { exists, applied: applied.map(({ name }) => name) }
-  if (rows[0]?.state !== true) return { ...books, hash: null, downSql: null, catalogMatches: false }
-  const state = await client.query<{ sql_sha256: string; down_sql: string | null; matches: boolean | null }>(
-    `SELECT sql_sha256, down_sql, catalog_md5 = (${CATALOG_MD5}) AS matches FROM twinrule.state`
-  )
-  const [row] = state.rows
-  return {
-    ...books,
-    hash: row?.sql_sha256 ?? null,
-    downSql: row?.down_sql ?? null,
-    catalogMatches: row?.matches === true
-  }
-}
-
-/** The numbered migrations of a folder, each number once: two of one number would have no order. */
-async function baseNames(dir: string): Promise<readonly string[]> {
-  const names = (await readdir(dir).catch(() => [] as string[])).filter(name => BASE_NAME.test(name)).sort()
-  if (names.length === 0) {
-    throw new ConfigError('TWR_CONFIG', `${dir} holds no numbered migration`, {
-      hint: 'name the folder that holds 0001_tenancy.sql'
-    })
-  }
-  const numbers = names.map(name => Number.parseInt(name, 10))
-  const twice = numbers.find((number, i) => numbers.indexOf(number) !== i)
-  if (twice !== undefined) {
-    throw new ConfigError('TWR_CONFIG', `two migrations in ${dir} have the number ${twice}`)
-  }
-  return names.map(name => name.replace(/\.sql$/, ''))
 }
 
 async function setPasswords(

@@ -8,6 +8,8 @@ type MigrationLoader = Exclude<Strategy['loader'], string>
 
 /** The name under which the generated part is written down; it runs after every numbered migration. */
 export const ACCESS = '9999_access'
+/** The committed text of the generated part, for review; what runs is compiled from the policy. */
+export const ACCESS_FILE = 'access.sql'
 /** The table of what was run. Not node-pg-migrate's default, which an application may use for itself. */
 export const BOOKS = 'twinrule.migrations'
 /** File names of numbered migrations. */

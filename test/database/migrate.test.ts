@@ -1,4 +1,4 @@
-import { cp, writeFile } from 'node:fs/promises'
+import { cp, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
 import t from 'tap'
@@ -84,7 +84,12 @@ t.test(
     await cp('migrations', dir, { recursive: true })
     await writeFile(join(dir, '0002_again.sql'), '-- Up Migration\n-- Down Migration\n')
     await t.rejects(migrate({ database: database.url(), bundle, migrationsDir: dir }), { code: 'TWR_CONFIG' })
-    await t.rejects(migrate({ database: database.url(), bundle, migrationsDir: t.testdir() }), {
+    await rename(join(dir, '0002_again.sql'), join(dir, '3-again.sql'))
+    await t.rejects(migrate({ database: database.url(), bundle, migrationsDir: dir }), {
+      code: 'TWR_CONFIG',
+      message: /3-again.sql is not a migration/
+    })
+    await t.rejects(migrate({ database: database.url(), bundle, migrationsDir: join(dir, 'none') }), {
       code: 'TWR_CONFIG'
     })
     await migrate({ database: database.url(), bundle })

@@ -4,9 +4,13 @@ import { basename, dirname, join } from 'node:path'
 
 const SYSTEM = '/usr/lib/postgresql'
 
-/** The folder with initdb and postgres: the newest of the system, else the ones of the registry, copied into `scratch`. */
+/**
+ * The folder with initdb and postgres: the newest of the system, else the ones of the registry, copied into `scratch`.
+ * TWINRULE_TEST_POSTGRES=registry takes the latter even where the system has some, for a run on another version.
+ */
 export async function findBinaries(scratch: string): Promise<string> {
-  const found = (await systemBinaries()) ?? (await registryBinaries(scratch))
+  const preferSystem = process.env['TWINRULE_TEST_POSTGRES'] !== 'registry'
+  const found = (preferSystem ? await systemBinaries() : null) ?? (await registryBinaries(scratch))
   if (found === null) {
     throw new Error(
       'no PostgreSQL for the tests: install postgresql (14 or newer), or run `npm ci` without --omit=optional, ' +

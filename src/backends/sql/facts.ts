@@ -121,7 +121,7 @@ function rowBranch(resource: Resource): readonly Fragment[] {
   )
   return [
     sql`  IF $1 = ${lit(resource.name)} AND ${match.guard} THEN
-    SELECT to_jsonb(row_facts) INTO answer FROM (
+    SELECT to_jsonb(row_facts.*) INTO answer FROM (
       SELECT ${join(columns, ', ')}
       FROM public.${id(resource.table)} AS t WHERE t."id" = ${match.value}
     ) AS row_facts;

@@ -1,0 +1,66 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ClientBase } from 'pg'
+import { ConfigError } from '../errors/errors.js'
+import { CATALOG_MD5 } from './catalog.js'
+import { ACCESS_FILE, BASE_NAME, BOOKS } from './runner.js'
+
+/** What earlier runs left written down in the database. */
+export interface Books {
+  readonly exists: boolean
+  readonly applied: readonly string[]
+  readonly hash: string | null
+  readonly downSql: string | null
+  readonly catalogMatches: boolean
+}
+
+/** Reads what earlier runs left written down. */
+export async function readBooks(client: ClientBase): Promise<Books> {
+  const { rows } = await client.query<{ books: boolean; state: boolean }>(
+    `SELECT to_regclass('${BOOKS}') IS NOT NULL AS books, to_regclass('twinrule.state') IS NOT NULL AS state`
+  )
+  const exists = rows[0]?.books === true
+  const applied = exists ? (await client.query<{ name: string }>(`SELECT name FROM ${BOOKS}`)).rows : []
+  const books = { exists, applied: applied.map(({ name }) => name) }
+  if (rows[0]?.state !== true) return { ...books, hash: null, downSql: null, catalogMatches: false }
+  const state = await client.query<{ sql_sha256: string; down_sql: string | null; matches: boolean | null }>(
+    `SELECT sql_sha256, down_sql, catalog_md5 = (${CATALOG_MD5}) AS matches FROM twinrule.state`
+  )
+  const [row] = state.rows
+  return {
+    ...books,
+    hash: row?.sql_sha256 ?? null,
+    downSql: row?.down_sql ?? null,
+    catalogMatches: row?.matches === true
+  }
+}
+
+/**
+ * The numbered migrations of a folder, each number once: two of one number would have no order.
+ *
+ * @throws ConfigError when the folder holds none, or a file that looks like one and would not run
+ */
+export async function baseNames(dir: string): Promise<readonly string[]> {
+  const files = await readdir(dir).catch((): string[] => [])
+  const names = files.filter(name => BASE_NAME.test(name)).sort()
+  // a migration that is passed over in silence is one that somebody believes to have run
+  const odd = files.find(
+    name => /\.(?:sql|[cm]?[jt]s)$/.test(name) && !BASE_NAME.test(name) && name !== ACCESS_FILE
+  )
+  if (odd !== undefined) {
+    throw new ConfigError('TWR_CONFIG', `${join(dir, odd)} is not a migration that can be run`, {
+      hint: 'name it like 0003_what_it_does.sql'
+    })
+  }
+  if (names.length === 0) {
+    throw new ConfigError('TWR_CONFIG', `${dir} holds no numbered migration`, {
+      hint: 'name the folder that holds 0001_tenancy.sql'
+    })
+  }
+  const numbers = names.map(name => Number.parseInt(name, 10))
+  const twice = numbers.find((number, i) => numbers.indexOf(number) !== i)
+  if (twice !== undefined) {
+    throw new ConfigError('TWR_CONFIG', `two migrations in ${dir} have the number ${twice}`)
+  }
+  return names.map(name => name.replace(/\.sql$/, ''))
+}

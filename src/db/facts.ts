@@ -36,23 +36,21 @@ const READ = {
 /** Facts through a pool: one round trip and one snapshot for a decision or a whole batch. */
 export function createFactsReader(pool: Pool): FactsReader {
   return {
-    async read({ subjects, resources }) {
+    async read(query) {
+      // the evaluations of a batch mostly share their subject
+      const subjects = distinct(query.subjects, ({ id, tenantId }) => JSON.stringify([id, tenantId]))
+      const resources = distinct(query.resources, ({ type, id }) => JSON.stringify([type, id]))
       const values = [
-        subjects.map(({ id }) => sendable(id)),
-        subjects.map(({ tenantId }) => (tenantId === null ? null : (sendable(tenantId) ?? ''))),
-        resources.map(({ type }) => sendable(type)),
-        resources.map(({ id }) => sendable(id))
+        subjects.items.map(({ id }) => sendable(id)),
+        subjects.items.map(({ tenantId }) => (tenantId === null ? null : (sendable(tenantId) ?? ''))),
+        resources.items.map(({ type }) => sendable(type)),
+        resources.items.map(({ id }) => sendable(id))
       ]
       const { rows } = await pool.query<{ facts: Facts }>({ ...READ, values }).catch(refuse)
-      const facts = rows[0]?.facts
-      // safety: an answer that does not fit the question is a fault, not a row that is missing
-      if (facts?.principals.length !== subjects.length || facts.rows.length !== resources.length) {
-        throw new DatabaseError(
-          'TWR_DB_FAULT',
-          'the database answered for other subjects or resources than asked'
-        )
+      return {
+        principals: subjects.places.map(place => answered(rows[0]?.facts.principals[place])),
+        rows: resources.places.map(place => answered(rows[0]?.facts.rows[place]))
       }
-      return facts
     },
     async ready(revision) {
       const { rows } = await pool
@@ -74,6 +72,27 @@ export function expectRevision(installed: string | null, wanted: string): void {
       : `the database holds revision ${installed.slice(0, 12)}, this policy is ${wanted.slice(0, 12)}`,
     { hint: 'run `twinrule migrate --database URL` as a superuser, with this policy folder' }
   )
+}
+
+/** Each item once, and where in that list the item of each original place is. */
+function distinct<T>(all: readonly T[], keyOf: (item: T) => string): { items: T[]; places: number[] } {
+  const items: T[] = []
+  const placeOf = new Map<string, number>()
+  const places = all.map(item => {
+    const key = keyOf(item)
+    const place = placeOf.get(key) ?? items.push(item) - 1
+    placeOf.set(key, place)
+    return place
+  })
+  return { items, places }
+}
+
+/** @throws DatabaseError when the database left an item out */
+function answered<T>(fact: T | undefined): T {
+  // safety: an answer that does not fit the question is a fault, not a row that is missing
+  if (fact === undefined)
+    throw new DatabaseError('TWR_DB_FAULT', 'the database answered less than it was asked')
+  return fact
 }
 
 /** What PostgreSQL cannot hold equals nothing there, so it is asked for as null, which matches nothing either. */

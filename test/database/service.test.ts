@@ -91,6 +91,11 @@ t.test('the facts of a batch come in one statement, in the order asked', async t
   t.teardown(() => facts.close())
   t.has(await facts.read(QUESTION), ANSWER)
   t.same(await facts.read({ subjects: [], resources: [] }), { principals: [], rows: [] })
+  const root = { id: DEMO.root, tenantId: null }
+  const ada = { id: DEMO.ada, tenantId: null }
+  const again = await facts.read({ subjects: [ada, root, ada, ada], resources: [] })
+  const users = again.principals.map(fact => (fact.status === 'member' ? fact.principal['id'] : fact.status))
+  t.same(users, [DEMO.ada, DEMO.root, DEMO.ada, DEMO.ada], 'a subject that is asked for twice')
   await facts.ready(bundle.revision)
   await t.rejects(facts.ready(other.revision), { code: 'TWR_DB_NOT_MIGRATED', hint: /twinrule migrate/ })
 })
@@ -256,6 +261,10 @@ t.test('the embedded database runs the same migrations and facts, as the login o
       t.has(await facts.read(QUESTION), ANSWER)
       await facts.ready(bundle.revision)
       await t.rejects(embedded.pool.query('SELECT FROM agents'), { code: '42501' })
+      await t.rejects(embedded.pool.query('SELECT nonsense'), { code: '42703' })
+      t.has(await facts.read(QUESTION), ANSWER, 'after a failed statement')
+      const { rows } = await embedded.pool.query('SELECT current_user AS me, session_user AS login')
+      t.same(rows, [{ me: 'twinrule_service', login: 'twinrule_service' }])
     } finally {
       await embedded.close()
     }

@@ -1,3 +1,5 @@
+import type { PolicyCode } from '../errors/codes.js'
+
 /** A place in the text of one condition: offsets, `end` exclusive. */
 export interface Place {
   readonly start: number
@@ -23,3 +25,11 @@ export type Ast = Place &
     | { readonly kind: 'null' }
     | { readonly kind: 'list'; readonly items: readonly Ast[] }
   )
+
+/** A mistake at a place of the condition's text. */
+export interface Fault {
+  readonly code: PolicyCode
+  readonly message: string
+  readonly place: { readonly start: number; readonly end: number }
+  readonly hint?: string | undefined
+}

@@ -1,11 +1,10 @@
 import { PolicyError } from '../errors/errors.js'
 import type { Condition } from '../ir/formula.js'
 import type { Column, PrincipalAttribute } from '../ir/model.js'
-import type { Ast } from './ast.js'
+import type { Ast, Fault } from './ast.js'
 import { parseCondition } from './parse-condition.js'
 import type { Declared } from './sections.js'
 import type { Path, Source } from './source.js'
-import type { Fault } from './terms.js'
 import { ConditionFault } from './tokens.js'
 import { typecheck } from './typecheck.js'
 

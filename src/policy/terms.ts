@@ -2,17 +2,9 @@ import type { PolicyCode } from '../errors/codes.js'
 import type { Atom, Condition, Term } from '../ir/formula.js'
 import type { Column, PrincipalAttribute } from '../ir/model.js'
 import { sameType, type Type, typeName } from '../ir/types.js'
-import type { Ast } from './ast.js'
+import type { Ast, Fault } from './ast.js'
 import { type LiteralFault, literalTerm } from './literals.js'
 import { suggest } from './suggest.js'
-
-/** A mistake at a place of the condition's text. */
-export interface Fault {
-  readonly code: PolicyCode
-  readonly message: string
-  readonly place: { readonly start: number; readonly end: number }
-  readonly hint?: string | undefined
-}
 
 /** What the names of a condition stand for. null marks a declaration that was reported already. */
 export interface Scope {

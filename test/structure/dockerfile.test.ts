@@ -1,8 +1,11 @@
+import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
+import { createDatabase } from '../support/cluster.js'
 import { allowedByIgnore, envOf, execForm, lastOf, parseDockerfile } from '../support/dockerfile.js'
 import { createReplay } from '../support/replay.js'
 
@@ -76,4 +79,37 @@ t.test('the steps, replayed in empty folders as an unprivileged user', { timeout
     await new Promise(resolve => server.close(resolve))
     t.equal((await replay.run(runtime, health, env)).code, 1, 'gone')
   })
+
+  t.test('migrate a database and serve from it, healthy, until a signal', async t => {
+    const database = await createDatabase(t)
+    const program = ['node', 'dist/cli/main.js']
+    const migrated = await replay.run(runtime, [...program, 'migrate', '--database', database.url()])
+    t.equal(migrated.code, 0, migrated.output)
+
+    const env = {
+      DATABASE_URL: database.url('twinrule_service'),
+      TWINRULE_API_KEYS: 'a-key-of-the-image',
+      PORT: String(await freePort())
+    }
+    const service = replay.start(runtime, command, env)
+    const ended = new Promise(resolve => service.once('close', resolve))
+    t.teardown(() => service.kill('SIGKILL'))
+    let check = { code: 1 as number | null }
+    for (let tries = 0; tries < 40 && check.code !== 0 && service.exitCode === null; tries++) {
+      await sleep(250)
+      check = await replay.run(runtime, health, env)
+    }
+    t.equal(check.code, 0, 'healthy')
+    service.kill('SIGTERM')
+    t.equal(await ended, 0, 'ends in peace')
+  })
 })
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}

@@ -7,7 +7,8 @@ import { CODES } from '../../src/errors/codes.js'
 import { capture } from '../support/capture.js'
 
 const ROOT = join(import.meta.dirname, '..', '..')
-const MAX_LINES = 250
+/** Lines of a file at most. Starting a test file takes seconds, so there are fewer and larger ones. */
+const MAX_LINES: Readonly<Record<string, number>> = { src: 250, scripts: 250, test: 400 }
 
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
 const filesBelow = (folder: string) =>
@@ -16,9 +17,11 @@ const filesBelow = (folder: string) =>
     .filter(name => /\.m?ts$|\.mjs$/.test(name))
 
 t.test('every source file can be read in one sitting', async t => {
-  for (const file of ['src', 'test', 'scripts'].flatMap(filesBelow)) {
-    const lines = read(file).split('\n').length - 1
-    if (lines > MAX_LINES) t.fail(`${file} has ${lines} lines, the limit is ${MAX_LINES}`)
+  for (const [folder, limit] of Object.entries(MAX_LINES)) {
+    for (const file of filesBelow(folder)) {
+      const lines = read(file).split('\n').length - 1
+      if (lines > limit) t.fail(`${file} has ${lines} lines, the limit is ${limit}`)
+    }
   }
   t.pass('all files')
 })
@@ -52,7 +55,7 @@ t.test('the commands that the documents show exist', async t => {
   const builtIn = ['ci', 'test', 'start', 'install', 'i']
   for (const document of ['README.md', 'CONTRIBUTING.md']) {
     const text = read(document)
-    for (const [line, script = ''] of text.matchAll(/\bnpm (?:run )?(?:-\S+ )*([a-z][\w:]*)/g)) {
+    for (const [line, script = ''] of text.matchAll(/(?:`|&& |^)npm (?:run )?(?:-\S+ )*([a-z][\w:]*)/gm)) {
       t.ok(builtIn.includes(script) || script in scripts, `${document}: ${line}`)
     }
     for (const [line, name = ''] of text.matchAll(/(?:`|\$ |^|npx )twinrule ([a-z]+)/gm)) {

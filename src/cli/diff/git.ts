@@ -51,7 +51,7 @@ interface TreeFile {
   readonly size: number
 }
 
-const REGULAR_FILE = /^100(?:644|755) blob (?<object>[0-9a-f]+) +(?<size>\d+)\t(?<name>[^]+)$/
+const REGULAR_FILE = /^100(?:644|755) blob (?<object>[0-9a-f]+) +(?<size>\d+)\t(?<name>[\s\S]+)$/
 
 async function filesAt(commit: string, path: string): Promise<readonly TreeFile[]> {
   const listing = await git(['ls-tree', '-r', '-l', '-z', commit, '--', path]).catch(() => '')

@@ -122,38 +122,51 @@ export function leftoverObject(
   const body = sql`DECLARE
   old record;
 BEGIN
-  FOR old IN
+  ${closeTables(tables, roles)}
+  ${dropPolicies(policies)}
+  ${dropFunctions(specs)}
+  ${roleCheck(roles, tables)}
+END`
+  return { kind: 'state', name: 'leftovers', table: null, up: sql`DO ${dollar(body)};`, down: sql`` }
+}
+
+const POLICIES = sql`FROM pg_catalog.pg_policy AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid
+    WHERE c.relnamespace = 'public'::regnamespace AND left(p.polname, 9) = 'twinrule_'`
+
+function closeTables(tables: readonly string[], roles: readonly string[]): Fragment {
+  return sql`FOR old IN
     SELECT DISTINCT c.oid::regclass AS relation
-    FROM pg_catalog.pg_policy AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid
-    WHERE c.relnamespace = 'public'::regnamespace AND left(p.polname, 9) = 'twinrule_'
+    ${POLICIES}
       AND c.relname <> ALL (ARRAY[${join(tables.map(lit), ', ')}])
   LOOP
     EXECUTE format('REVOKE ALL ON %s FROM %s', old.relation, ${lit(String(join(roles.map(id), ', ')))});
     RAISE WARNING 'the table % is not in the policy any more: it keeps row-level security, so it is closed', old.relation;
-  END LOOP;
-  FOR old IN
+  END LOOP;`
+}
+
+function dropPolicies(wanted: readonly { table: string; name: string }[]): Fragment {
+  return sql`FOR old IN
     SELECT p.polname AS policy, c.oid::regclass AS relation
-    FROM pg_catalog.pg_policy AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid
-    WHERE c.relnamespace = 'public'::regnamespace AND left(p.polname, 9) = 'twinrule_'
+    ${POLICIES}
       AND (c.relname || '.' || p.polname) <> ALL (ARRAY[
-${list(policies.map(({ table, name }) => `${table}.${name}`))}
+${list(wanted.map(({ table, name }) => `${table}.${name}`))}
       ])
   LOOP
     EXECUTE format('DROP POLICY %I ON %s', old.policy, old.relation);
-  END LOOP;
-  FOR old IN
+  END LOOP;`
+}
+
+function dropFunctions(wanted: readonly FunctionSpec[]): Fragment {
+  return sql`FOR old IN
     SELECT p.oid::regprocedure AS function FROM pg_catalog.pg_proc AS p
     WHERE p.pronamespace = ${lit(SCHEMA)}::regnamespace
       AND p.proowner IN (${lit(ROLES.context)}::regrole, ${lit(ROLES.facts)}::regrole)
       AND (p.proname || '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')') <> ALL (ARRAY[
-${list(specs.map(catalogName))}
+${list(wanted.map(catalogName))}
       ])
   LOOP
     EXECUTE format('DROP FUNCTION %s', old.function);
-  END LOOP;
-  ${roleCheck(roles, tables)}
-END`
-  return { kind: 'state', name: 'leftovers', table: null, up: sql`DO ${dollar(body)};`, down: sql`` }
+  END LOOP;`
 }
 
 function list(values: readonly string[]): Fragment {

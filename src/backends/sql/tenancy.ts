@@ -82,43 +82,31 @@ function reader(
   }
 }
 
-function lookups(callers: readonly string[]): readonly FunctionSpec[] {
-  return [
-    reader(
-      'has_tenant_access',
-      [uuidParameter('tenant_id')],
-      sql`boolean`,
-      callers,
-      sql`BEGIN
+const HAS_ACCESS = sql`BEGIN
   -- a tenant that does not exist and one that the user has nothing to do with answer alike
   RETURN EXISTS (SELECT FROM twinrule.membership(twinrule.get_current_user_id(), $1))
     OR (twinrule.is_platform_admin() AND EXISTS (
       SELECT FROM public.tenants AS t WHERE t.id = $1 AND t.deleted_at IS NULL
     ));
 END`
-    ),
-    reader(
-      'get_user_tenant_ids',
-      [],
-      sql`SETOF uuid`,
-      callers,
-      sql`BEGIN
+
+const OWN_TENANTS = sql`BEGIN
   RETURN QUERY
   SELECT m.tenant_id FROM public.user_tenants AS m JOIN public.tenants AS t ON t.id = m.tenant_id
   WHERE m.user_id = twinrule.get_current_user_id()
     AND m.status = 'active' AND t.status = 'active' AND t.deleted_at IS NULL
   ORDER BY m.tenant_id;
 END`
-    ),
-    reader(
-      'get_super_admin_tenant_id',
-      [],
-      sql`uuid`,
-      callers,
-      sql`BEGIN
+
+const PLATFORM = sql`BEGIN
   RETURN ${lit(PLATFORM_TENANT)}::uuid;
 END`
-    )
+
+function lookups(callers: readonly string[]): readonly FunctionSpec[] {
+  return [
+    reader('has_tenant_access', [uuidParameter('tenant_id')], sql`boolean`, callers, HAS_ACCESS),
+    reader('get_user_tenant_ids', [], sql`SETOF uuid`, callers, OWN_TENANTS),
+    reader('get_super_admin_tenant_id', [], sql`uuid`, callers, PLATFORM)
   ]
 }
 

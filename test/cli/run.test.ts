@@ -14,7 +14,7 @@ t.test('every command explains itself, with examples', async t => {
   for (const command of ['check', 'compile', 'diff', 'migrate', 'serve']) {
     const { io, out } = capture()
     t.equal(await run([command, '--help'], io), 0)
-    t.match(out(), new RegExp(`^Usage: twinrule ${command} [\s\S]*Examples:\n {2}\\$ twinrule ${command}`))
+    t.match(out(), new RegExp(`^Usage: twinrule ${command} [\\s\\S]*Examples:\n {2}\\$ twinrule ${command}`))
   }
 })
 

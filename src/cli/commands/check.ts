@@ -10,7 +10,7 @@ export function registerCheck(program: Command, { io, end }: Context): void {
     .command('check')
     .summary('report every mistake in the policy files')
     .description(
-      'Reads every *.yaml file below a folder and reports each mistake by file, line and column.\nExits 1 if there is one.'
+      'Reads every *.yaml file below a folder and reports each mistake by file, line and column. Exits 1 if there is one.'
     )
     .argument('[dir]', 'the folder of the policy files', 'policies')
     .addOption(formatOption('text', 'json'))

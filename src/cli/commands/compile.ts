@@ -19,7 +19,7 @@ export function registerCompile(program: Command, { io, end }: Context): void {
     .command('compile')
     .summary('write the policies as SQL or as CASL rules')
     .description(
-      'Compiles a policy folder. `sql` is the whole generated part of the database, to be run any number of times;\n`casl` is a JSON document of CASL rules for other programs. The same policies give the same bytes.'
+      'Compiles a policy folder. `sql` is the whole generated part of the database, to be run any number of times; `casl` is a JSON document of CASL rules for other programs. The same policies give the same bytes.'
     )
     .argument('[dir]', 'the folder of the policy files', 'policies')
     .addOption(

@@ -6,10 +6,9 @@ import { diffMarkdown, diffText } from '../diff/render.js'
 import { bundleOf } from '../diff/side.js'
 import type { Io } from '../io.js'
 
-const DESCRIPTION = `Compares the SQL that two states of the policies compile to, object by object and per table.
-BASE and HEAD are each a folder, a git revision (\`main\`, then the folder "policies" of it), or both (\`main:path\`, the
-path seen from the working directory). The same meaning gives the same SQL: renamed files, other comments and another
-order are no difference. Exits 0 without a difference, 1 with one, 2 when a side cannot be read or does not compile.`
+const DESCRIPTION = `Compares the SQL that two states of the policies compile to, object by object and table by table.
+
+BASE and HEAD are each a folder, a git revision (\`main\`: the folder "policies" of it), or both (\`main:path\`, as seen from the working directory). The same meaning gives the same SQL: renamed files, other comments and another order are no difference. Exits 0 without a difference, 1 with one, 2 when a side cannot be read or does not compile.`
 
 /** `twinrule diff BASE HEAD`: the generated SQL's difference. */
 export function registerDiff(program: Command, { io, end }: Context): void {

@@ -7,10 +7,9 @@ import { serviceUrl } from '../database-url.js'
 import { type Io, variable } from '../io.js'
 import { count } from '../problems.js'
 
-const DESCRIPTION = `Brings a database from any earlier state to the policies, in one transaction, and does nothing the second time.
-It needs a login that may create roles and change tables, which the service's own login is not: give it with --database
-or TWINRULE_MIGRATE_DATABASE_URL. DATABASE_URL is not read. TWINRULE_SERVICE_PASSWORD and TWINRULE_APP_PASSWORD, when
-set, become the passwords of the logins twinrule_service and twinrule_app.`
+const DESCRIPTION = `Brings a database from any earlier state to the policies, in one transaction; the second time it does nothing.
+
+It needs a superuser's login, which the service's own login must not be: give it with --database or TWINRULE_MIGRATE_DATABASE_URL. DATABASE_URL is not read. TWINRULE_SERVICE_PASSWORD and TWINRULE_APP_PASSWORD, when set, become the passwords of the logins twinrule_service and twinrule_app.`
 
 interface MigrateFlags {
   readonly database?: string
@@ -28,7 +27,7 @@ export function registerMigrate(program: Command, { io, end }: Context): void {
     .summary('bring a database to the policies, or back')
     .description(DESCRIPTION)
     .addArgument(new Argument('[direction]', 'where to go').choices(['up', 'down']).default('up'))
-    .option('-d, --database <url>', 'PostgreSQL URL of a powerful login')
+    .option('-d, --database <url>', 'PostgreSQL URL of a superuser')
     .option('--policies <dir>', 'the folder of the policy files', 'policies')
     .option('--migrations <dir>', 'the folder of the numbered migrations (default: those of twinrule)')
     .option('--demo', 'load the demo data afterwards, for a first look')

@@ -3,12 +3,15 @@ import { type Context, EXIT, examples } from '../command.js'
 import { type ServeOptions, startService } from '../serve/service.js'
 
 const DESCRIPTION = `Answers \`POST /authorize\` with decisions. Settings come from the environment:
-  HOST, PORT              where to listen (127.0.0.1, 8080)
-  DATABASE_URL            PostgreSQL URL of the service's own login, twinrule_service; \`twinrule migrate\` creates it.
-                          Without it an embedded database runs, for a first look
-  TWINRULE_API_KEYS       the keys that callers present, separated by commas; needed with DATABASE_URL
-  TWINRULE_DATA_DIR       where the embedded database keeps its data (.twinrule/data)
-  LOG_LEVEL               fatal, error, warn, info, debug, trace or silent (info); logs go to standard error`
+  HOST, PORT         where to listen (127.0.0.1, 8080)
+  DATABASE_URL       PostgreSQL URL of the login twinrule_service, which
+                     \`twinrule migrate\` creates. Without it an embedded
+                     database runs, for a first look
+  TWINRULE_API_KEYS  the keys that callers present, separated by commas; needed
+                     with DATABASE_URL
+  TWINRULE_DATA_DIR  where the embedded database keeps its data (.twinrule/data)
+  LOG_LEVEL          fatal, error, warn, info, debug, trace or silent (info);
+                     logs go to standard error`
 
 /** `twinrule serve`: the decision service. It runs until a signal ends it. */
 export function registerServe(program: Command, { io, end }: Context): void {

@@ -1,22 +1,22 @@
 import { InternalError } from '../errors/errors.js'
 import type { Values } from '../ir/evaluate.js'
-import { deepFreeze, type Term } from '../ir/formula.js'
-import { GATES, type Gate, gateForm } from '../ir/gates.js'
+import { deepFreeze, type Ordering, type Term } from '../ir/formula.js'
+import { type Gate, gateForm, gatesOf } from '../ir/gates.js'
 import type { Bundle, Resource } from '../ir/model.js'
 import { disjuncts, type Literal } from '../ir/normal-form.js'
 import { printAtom, printTerm } from '../ir/print.js'
 import type { Scalar } from '../ir/values.js'
-import { compilePredicate } from './compiled.js'
+import { compilePredicate, type Now } from './compiled.js'
 
 /** The operators of stock CASL that agree with SQL on canonical values, nulls included. */
-export type CaslOperator = '$in' | '$nin' | '$all' | '$eq'
+export type CaslOperator = '$in' | '$nin' | '$all' | '$eq' | '$lt' | '$lte' | '$gt' | '$gte'
 
 /** Conditions by column. All of them must hold. */
 export type CaslConditions = Readonly<Record<string, Readonly<Partial<Record<CaslOperator, unknown>>>>>
 
 /** A rule for `createMongoAbility`: plain data, the same in a browser. */
 export interface CaslRule {
-  readonly action: Gate
+  readonly action: string
   readonly subject: string
   readonly conditions?: CaslConditions
 }
@@ -26,11 +26,13 @@ export interface CaslRule {
  * Conditions are a list, all of which must hold, where one column has an operator twice. Whole numbers beyond 2^53 are shown as text.
  */
 export interface CaslTemplate {
-  readonly action: Gate
+  readonly action: string
   readonly subject: string
   readonly when: readonly string[]
   readonly conditions: CaslConditions | readonly CaslConditions[]
 }
+
+const ORDER: Readonly<Record<Ordering, CaslOperator>> = { '<': '$lt', '<=': '$lte', '>': '$gt', '>=': '$gte' }
 
 /** Policies with more alternatives do not load, so this cannot be reached from a policy file. */
 const MAX_DISJUNCTS = 128
@@ -40,7 +42,7 @@ const MAX_DISJUNCTS = 128
  */
 export function caslTemplates(bundle: Bundle): readonly CaslTemplate[] {
   return alternatives(bundle).map(({ resource, gate, literals }) => ({
-    action: gate,
+    action: actionName(gate),
     subject: resource.name,
     when: literals.filter(one => columnOf(one) === null).map(one => printAtom(one.atom, one.negated)),
     conditions: shown(
@@ -70,17 +72,23 @@ function shown(all: readonly CaslConditions[]): CaslConditions | readonly CaslCo
  * Ask them with canonical rows that have every declared column: CASL takes a missing one for null.
  *
  * @param principal canonical values by attribute; a missing one is null
+ * @param now the time for which the rules are made, microseconds since 1970; without one, `now` is unknown
  */
-export function caslRules(bundle: Bundle, principal: Values): readonly CaslRule[] {
+export function caslRules(bundle: Bundle, principal: Values, now: Now = null): readonly CaslRule[] {
   const rules: CaslRule[] = []
   for (const { resource, gate, literals } of alternatives(bundle)) {
-    const conditions = instantiate(literals, principal)
+    const conditions = instantiate(literals, principal, now)
     if (conditions === null) continue
-    const rule = { action: gate, subject: resource.name }
+    const rule = { action: actionName(gate), subject: resource.name }
     // safety: CASL takes empty conditions for none, so an alternative without any is written as such
     rules.push(Object.keys(conditions).length === 0 ? rule : { ...rule, conditions })
   }
   return deepFreeze(rules)
+}
+
+/** CASL's action for a gate: an added action goes by its own name. */
+function actionName(gate: Gate): string {
+  return gate.startsWith('action:') ? gate.slice('action:'.length) : gate
 }
 
 interface Alternative {
@@ -91,7 +99,7 @@ interface Alternative {
 
 function alternatives(bundle: Bundle): readonly Alternative[] {
   return bundle.resources.flatMap(resource =>
-    GATES.flatMap(gate => {
+    gatesOf(bundle).flatMap(gate => {
       const all = disjuncts(gateForm(resource, gate), MAX_DISJUNCTS)
       if (all === null) throw new InternalError(`${resource.name} ${gate} has too many alternatives`)
       return all.map(literals => ({ resource, gate, literals }))
@@ -99,14 +107,14 @@ function alternatives(bundle: Bundle): readonly Alternative[] {
   )
 }
 
-function instantiate(literals: readonly Literal[], principal: Values): CaslConditions | null {
+function instantiate(literals: readonly Literal[], principal: Values, now: Now): CaslConditions | null {
   const merged: Record<string, Record<string, unknown>> = {}
   for (const literal of literals) {
     if (columnOf(literal) === null) {
-      if (!compilePredicate(literal)(principal, {})) return null
+      if (!compilePredicate(literal)(principal, {}, now)) return null
       continue
     }
-    const one = condition(literal, term => valuesOf(term, principal))
+    const one = condition(literal, term => valuesOf(term, principal, now))
     if (one === null) return null
     for (const [column, operators] of Object.entries(one)) {
       const into = merged[column] ?? {}
@@ -124,6 +132,8 @@ function instantiate(literals: readonly Literal[], principal: Values): CaslCondi
 /** Two conditions with one operator on one column become one condition that is true when both are. */
 function combine(operator: CaslOperator, before: unknown, next: unknown): unknown {
   if (before === undefined || operator === '$eq') return next
+  if (operator === '$lt' || operator === '$lte') return (before as number) < (next as number) ? before : next
+  if (operator === '$gt' || operator === '$gte') return (before as number) > (next as number) ? before : next
   const [a, b] = [before as unknown[], next as unknown[]]
   return operator === '$in' ? a.filter(value => b.includes(value)) : [...new Set([...a, ...b])]
 }
@@ -145,6 +155,11 @@ function condition(
       if (other === null) return null
       // safety: without null in the list, CASL would take a NULL column for different
       return on(atom.left, negated ? { $nin: [...other, null] } : { $in: other })
+    }
+    case 'order': {
+      const other = values(atom.right)
+      // safety: CASL takes null for 0 in an ordering
+      return other === null ? null : on(atom.left, { [ORDER[atom.op]]: other[0], $nin: [null] })
     }
     case 'in': {
       if (atom.set.kind === 'column') {
@@ -168,7 +183,7 @@ function on(term: Term, operators: Partial<Record<CaslOperator, unknown>>): Casl
 
 /** The column that a literal reads, or null when it reads the principal alone. */
 function columnOf({ atom }: Literal): string | null {
-  const terms = atom.kind === 'eq' ? [atom.left] : atom.kind === 'in' ? [atom.item, atom.set] : [atom.term]
+  const terms = Object.values(atom).filter(part => typeof part === 'object')
   return terms.find(term => term.kind === 'column')?.name ?? null
 }
 
@@ -180,15 +195,17 @@ function placeholders(term: Term): unknown[] {
 }
 
 function jsonScalar(value: Scalar): string | number | boolean {
-  return typeof value === 'bigint' ? String(value) : value
+  return typeof value === 'bigint' || value === Infinity || value === -Infinity ? String(value) : value
 }
 
-function valuesOf(term: Term, principal: Values): (Scalar | null)[] | null {
+function valuesOf(term: Term, principal: Values, now: Now): (Scalar | null)[] | null {
   switch (term.kind) {
     case 'literal':
       return [term.value]
     case 'list':
       return [...term.values]
+    case 'now':
+      return now === null ? null : [now]
     case 'principal': {
       const value = principal[term.name] ?? null
       return value === null ? null : Array.isArray(value) ? [...value] : [value as Scalar]

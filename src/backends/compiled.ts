@@ -1,12 +1,15 @@
 import type { Values } from '../ir/evaluate.js'
-import type { Atom, Term } from '../ir/formula.js'
+import type { Atom, Ordering, Term } from '../ir/formula.js'
 import type { Nnf } from '../ir/normal-form.js'
 import type { Scalar, Value } from '../ir/values.js'
 
-/** Whether a form is definitely true for a principal and a row, both of canonical values. */
-export type Predicate = (principal: Values, row: Values) => boolean
+/** A point in time, microseconds since 1970; null is unknown. */
+export type Now = number | bigint | null
 
-type Read = (principal: Values, row: Values) => Value
+/** Whether a form is definitely true for a principal and a row, both of canonical values, at a time. */
+export type Predicate = (principal: Values, row: Values, now: Now) => boolean
+
+type Read = (principal: Values, row: Values, now: Now) => Value
 
 /** Compiles a normal form to closures: no interpretation, no allocation and no state on the decision path. */
 export function compilePredicate(form: Nnf): Predicate {
@@ -17,15 +20,15 @@ export function compilePredicate(form: Nnf): Predicate {
       return compileLiteral(form.atom, form.negated)
     case 'and': {
       const parts = form.of.map(compilePredicate)
-      return (principal, row) => {
-        for (const part of parts) if (!part(principal, row)) return false
+      return (principal, row, now) => {
+        for (const part of parts) if (!part(principal, row, now)) return false
         return true
       }
     }
     case 'or': {
       const parts = form.of.map(compilePredicate)
-      return (principal, row) => {
-        for (const part of parts) if (part(principal, row)) return true
+      return (principal, row, now) => {
+        for (const part of parts) if (part(principal, row, now)) return true
         return false
       }
     }
@@ -38,25 +41,44 @@ function compileLiteral(atom: Atom, negated: boolean): Predicate {
       const left = reader(atom.left)
       const right = reader(atom.right)
       // safety: null equals nothing and differs from nothing
-      return (principal, row) => {
-        const a = left(principal, row)
-        const b = right(principal, row)
+      return (principal, row, now) => {
+        const a = left(principal, row, now)
+        const b = right(principal, row, now)
         return a !== null && b !== null && (a === b) !== negated
       }
     }
+    case 'order':
+      return compileOrder(reader(atom.left), reader(atom.right), atom.op, negated)
     case 'in':
       return compileMembership(reader(atom.item), reader(atom.set), negated)
     case 'null': {
       const tested = reader(atom.term)
-      return (principal, row) => (tested(principal, row) === null) !== negated
+      return (principal, row, now) => (tested(principal, row, now) === null) !== negated
     }
   }
 }
 
+const COMPARE: Readonly<Record<Ordering, (a: number | bigint, b: number | bigint) => boolean>> = {
+  '<': (a, b) => a < b,
+  '<=': (a, b) => a <= b,
+  '>': (a, b) => a > b,
+  '>=': (a, b) => a >= b
+}
+
+function compileOrder(left: Read, right: Read, op: Ordering, negated: boolean): Predicate {
+  const compare = COMPARE[op]
+  return (principal, row, now) => {
+    const a = left(principal, row, now)
+    const b = right(principal, row, now)
+    // safety: JavaScript takes null for 0 in an ordering
+    return a !== null && b !== null && compare(a as number | bigint, b as number | bigint) !== negated
+  }
+}
+
 function compileMembership(item: Read, set: Read, negated: boolean): Predicate {
-  return (principal, row) => {
-    const one = item(principal, row)
-    const items = set(principal, row) as readonly (Scalar | null)[] | null
+  return (principal, row, now) => {
+    const one = item(principal, row, now)
+    const items = set(principal, row, now) as readonly (Scalar | null)[] | null
     if (one === null || items === null) return false
     const found = items.includes(one as Scalar)
     // safety: not being in a set that holds null is unknown
@@ -82,5 +104,7 @@ function reader(term: Term): Read {
       const { values } = term
       return () => values
     }
+    case 'now':
+      return (_principal, _row, now) => now
   }
 }

@@ -1,8 +1,10 @@
+import type { Now } from '../backends/compiled.js'
 import type { Values } from '../ir/evaluate.js'
-import { GATES_OF_ACTION } from '../ir/gates.js'
-import { ACTIONS, type Action, type Bundle, type Resource } from '../ir/model.js'
-import { buildAbility, openedBy } from './ability.js'
+import { questionsOf } from '../ir/gates.js'
+import { ACTIONS, type Bundle, type Resource } from '../ir/model.js'
+import { askGate, buildAbility } from './ability.js'
 import { changedRow, principalOf, rowOf } from './attributes.js'
+import { type ColumnJudge, columnJudge } from './columns.js'
 import type { Answer, DecisionRequest, DenyCode, ReasonCode } from './request.js'
 
 /** Decides requests by one policy. Holds no state beside the policy and does no I/O. */
@@ -18,30 +20,53 @@ export interface Engine {
   deny(code: DenyCode, reason: string): Answer
 }
 
+/** What an engine may be given. */
+export interface EngineOptions {
+  /** The time of a decision in microseconds since 1970, for rules that read `now`. By default the system's clock. */
+  readonly clock?: () => number
+}
+
 /** The type of subject that the tenancy tables know. */
 export const SUBJECT_TYPE = 'user'
 
+interface Judged {
+  readonly resource: Resource
+  readonly columns: ColumnJudge
+}
+
 /** Compiles the rules of a bundle into an engine. */
-export function createEngine(bundle: Bundle): Engine {
+export function createEngine(
+  bundle: Bundle,
+  { clock = () => Date.now() * 1000 }: EngineOptions = {}
+): Engine {
   const ability = buildAbility(bundle)
-  const resources: ReadonlyMap<string, Resource> = new Map(bundle.resources.map(one => [one.name, one]))
+  const judged: ReadonlyMap<string, Judged> = new Map(
+    bundle.resources.map(resource => [resource.name, { resource, columns: columnJudge(resource) }])
+  )
   const answer = (decision: boolean, code: ReasonCode, reason: string, rule: string | null): Answer => ({
     decision,
     context: { reason, code, rule, revision: bundle.revision }
   })
   const deny: Engine['deny'] = (code, reason) => answer(false, code, reason, null)
 
-  const judge = (action: Action, type: string, principal: Values, old: Values, next: Values): Answer => {
-    let rule: string | null = null
-    for (const { gate, row } of GATES_OF_ACTION[action]) {
-      const opened = openedBy(ability, gate, { type, principal, row: row === 'old' ? old : next })
-      if (opened === null) {
-        const which = gate === 'update_new' ? 'the row as it would become' : 'this row'
-        return deny('no_rule', `no rule allows ${action} on ${type} for ${which}`)
-      }
-      rule ??= opened
+  const judge = (
+    action: string,
+    type: string,
+    principal: Values,
+    rows: Readonly<Record<'old' | 'new', Values>>,
+    now: Now
+  ): Answer => {
+    let allowedBy: string | null = null
+    for (const { gate, row } of questionsOf(bundle, action) ?? []) {
+      const { open, rule } = askGate(ability, gate, { type, principal, row: rows[row], now })
+      const which = gate === 'update_new' ? 'the row as it would become' : 'this row'
+      if (rule === null) return deny('no_rule', `no rule allows ${action} on ${type} for ${which}`)
+      if (!open)
+        return answer(false, 'forbidden', `the rule ${rule} of ${type} forbids ${action} for ${which}`, rule)
+      allowedBy ??= rule
     }
-    return answer(true, 'allowed', `the rule ${rule} of ${type} allows ${action}`, rule)
+    if (allowedBy === null) return deny('unknown_action', 'the policy has no such action')
+    return answer(true, 'allowed', `the rule ${allowedBy} of ${type} allows ${action}`, allowedBy)
   }
 
   return {
@@ -49,10 +74,12 @@ export function createEngine(bundle: Bundle): Engine {
     revision: bundle.revision,
     deny,
     decide: request => {
-      const resource = resources.get(request.resource.type)
-      if (resource === undefined) return deny('unknown_type', 'the policy has no such resource type')
-      const action = ACTIONS.find(one => one === request.action.name)
-      if (action === undefined) return deny('unknown_action', `actions: ${ACTIONS.join(', ')}`)
+      const found = judged.get(request.resource.type)
+      if (found === undefined) return deny('unknown_type', 'the policy has no such resource type')
+      const { resource, columns } = found
+      const action = request.action.name
+      const asked = questionsOf(bundle, action)
+      if (asked === null) return deny('unknown_action', `actions: ${actionNames(bundle)}`)
       if (request.subject.type !== SUBJECT_TYPE) {
         return deny('unknown_subject_type', `subjects are of type ${SUBJECT_TYPE}`)
       }
@@ -60,9 +87,24 @@ export function createEngine(bundle: Bundle): Engine {
       if (!principal.ok) return deny(principal.code, principal.reason)
       const row = rowOf(resource, request)
       if (!row.ok) return deny(row.code, row.reason)
-      const next = action === 'update' ? changedRow(resource, row.values, request) : row
+      const changes = asked.some(({ gate }) => gate === 'update')
+      const next = changes ? changedRow(resource, row.values, request) : row
       if (!next.ok) return deny(next.code, next.reason)
-      return judge(action, resource.name, principal.values, row.values, next.values)
+      const now = clock()
+      const verdict = judge(
+        action,
+        resource.name,
+        principal.values,
+        { old: row.values, new: next.values },
+        now
+      )
+      if (!verdict.decision || !changes) return verdict
+      const barred = columns(principal.values, row.values, next.values, now)
+      return barred === null ? verdict : deny(barred.code, barred.reason)
     }
   }
+}
+
+function actionNames(bundle: Bundle): string {
+  return [...ACTIONS, ...bundle.actions.map(({ name }) => name)].join(', ')
 }

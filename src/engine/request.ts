@@ -24,6 +24,9 @@ export interface DecisionRequest {
 export type ReasonCode =
   | 'allowed'
   | 'no_rule'
+  | 'forbidden'
+  | 'immutable_column'
+  | 'column_rule'
   | 'unknown_type'
   | 'unknown_action'
   | 'unknown_subject_type'
@@ -42,7 +45,7 @@ export interface Answer {
     /** A sentence for people. It names attributes, never their values. */
     readonly reason: string
     readonly code: ReasonCode
-    /** The rule that allowed; null for a deny. */
+    /** The rule that allowed or forbade; null when none did. */
     readonly rule: string | null
     /** The revision of the policies that decided. */
     readonly revision: string

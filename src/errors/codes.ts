@@ -39,12 +39,14 @@ export const CODES = {
   TWR_POLICY_SYNTAX: { title: 'A condition cannot be parsed', exit: 1 },
   TWR_POLICY_CONDITION_SIZE: { title: 'A condition is too long or nested too deeply', exit: 1 },
   TWR_POLICY_TYPE: { title: 'The two sides of a comparison have different types', exit: 1 },
+  TWR_POLICY_ORDER: { title: 'Values of this type have no order that both sides share', exit: 1 },
   TWR_POLICY_NOT_BOOLEAN: { title: 'A condition must be true or false', exit: 1 },
   TWR_POLICY_NULL: { title: 'null may only be tested with == and != on one value', exit: 1 },
   TWR_POLICY_LITERAL: { title: 'A literal is out of range or has the wrong form', exit: 1 },
   TWR_POLICY_CONSTANT: { title: 'A comparison reads neither the principal nor the resource', exit: 1 },
   TWR_POLICY_TWO_COLUMNS: { title: 'Two columns are compared with each other', exit: 1 },
   TWR_POLICY_ACTION: { title: 'A rule names an action that does not exist', exit: 1 },
+  TWR_POLICY_EFFECT: { title: 'A rule must either allow or forbid', exit: 1 },
   TWR_POLICY_USELESS_CHECK: {
     title: '`check` stands on a rule that allows neither create nor update',
     exit: 1

@@ -1,4 +1,4 @@
-import type { Atom, Condition, Term } from './formula.js'
+import type { Atom, Condition, Ordering, Term } from './formula.js'
 import type { Scalar, Value } from './values.js'
 
 /** Kleene's three truth values; null is unknown. */
@@ -11,6 +11,8 @@ export type Values = Readonly<Record<string, Value>>
 export interface Case {
   readonly principal: Values
   readonly row: Values
+  /** The time of the decision, microseconds since 1970; without one, `now` is unknown. */
+  readonly now?: number | bigint
 }
 
 /**
@@ -40,6 +42,11 @@ export function evaluateAtom(atom: Atom, at: Case): Truth {
       const right = termValue(atom.right, at)
       return left === null || right === null ? null : left === right
     }
+    case 'order': {
+      const left = termValue(atom.left, at) as number | bigint | null
+      const right = termValue(atom.right, at) as number | bigint | null
+      return left === null || right === null ? null : ordered(atom.op, left, right)
+    }
     case 'in': {
       const item = termValue(atom.item, at)
       const set = termValue(atom.set, at)
@@ -64,6 +71,21 @@ export function termValue(term: Term, at: Case): Value {
       return term.value
     case 'list':
       return term.values
+    case 'now':
+      return at.now ?? null
+  }
+}
+
+function ordered(op: Ordering, left: number | bigint, right: number | bigint): boolean {
+  switch (op) {
+    case '<':
+      return left < right
+    case '<=':
+      return left <= right
+    case '>':
+      return left > right
+    case '>=':
+      return left >= right
   }
 }
 

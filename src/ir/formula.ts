@@ -8,10 +8,15 @@ export type Term =
   | { readonly kind: 'principal'; readonly name: string; readonly type: Type }
   | { readonly kind: 'literal'; readonly value: Scalar; readonly type: Exclude<Type, SetType> }
   | { readonly kind: 'list'; readonly values: readonly Scalar[]; readonly type: SetType }
+  | { readonly kind: 'now'; readonly type: { readonly kind: 'timestamptz' } }
 
-/** The smallest conditions. Each looks at its terms through equality and null tests alone. */
+/** The orderings. Only int, date and timestamptz have one. */
+export type Ordering = '<' | '<=' | '>' | '>='
+
+/** The smallest conditions. Each looks at its terms through equality, order and null tests alone. */
 export type Atom =
   | { readonly kind: 'eq'; readonly left: Term; readonly right: Term }
+  | { readonly kind: 'order'; readonly op: Ordering; readonly left: Term; readonly right: Term }
   | { readonly kind: 'in'; readonly item: Term; readonly set: Term }
   | { readonly kind: 'null'; readonly term: Term }
 

@@ -2,10 +2,19 @@ import type { Span } from '../errors/errors.js'
 import type { Condition } from './formula.js'
 import type { Type } from './types.js'
 
-/** The actions a rule can allow. Each is one SQL command on the resource's table. */
+/** The actions that every resource has. Each is one SQL command on the resource's table. */
 export const ACTIONS = ['read', 'create', 'update', 'delete'] as const
 /** One of the four actions. */
 export type Action = (typeof ACTIONS)[number]
+
+/**
+ * An action that a policy adds. With a command it needs that action's permission too, so the database bounds it;
+ * without one it is the app's alone.
+ */
+export interface AddedAction {
+  readonly name: string
+  readonly command: Action | null
+}
 
 /** A declared column of a resource. `nullable` is false for a type written with "!". */
 export interface Column {
@@ -25,13 +34,24 @@ export interface PrincipalAttribute {
   readonly role?: string
 }
 
-/** An allow rule. `when` is asked of the stored row, `check` of the new row of a create or update. */
+/**
+ * An allow rule counts when it is true, a forbid rule unless it is false. `when` is asked of the stored row, `check` of
+ * the new row of a create or update.
+ */
 export interface Rule {
   readonly id: string
-  readonly effect: 'allow'
-  readonly actions: readonly Action[]
+  readonly effect: 'allow' | 'forbid'
+  /** The four actions and added ones, in a fixed order. */
+  readonly actions: readonly string[]
   readonly when: Condition
   readonly check: Condition
+  readonly span?: Span
+}
+
+/** Who may change some columns: `when` is asked of the row as it was. */
+export interface ColumnRule {
+  readonly columns: readonly string[]
+  readonly when: Condition
   readonly span?: Span
 }
 
@@ -41,12 +61,16 @@ export interface Resource {
   readonly table: string | null
   readonly columns: readonly Column[]
   readonly rules: readonly Rule[]
+  /** Columns that no update changes. */
+  readonly immutable: readonly string[]
+  readonly columnRules: readonly ColumnRule[]
   readonly span?: Span
 }
 
 /** A compiled policy folder: data only, deeply frozen, sorted by name. */
 export interface Bundle {
   readonly version: 1
+  readonly actions: readonly AddedAction[]
   readonly principal: readonly PrincipalAttribute[]
   readonly resources: readonly Resource[]
   /** SHA-256 (hex, 64 characters) of the canonical text: the same meaning gives the same revision. */

@@ -1,5 +1,5 @@
 import type { Atom, Condition, Term } from './formula.js'
-import { printAtom } from './print.js'
+import { OPPOSITE, printAtom } from './print.js'
 
 /**
  * A condition in negation normal form, read as "definitely true": negation stands only at the atoms, and / or are
@@ -50,6 +50,7 @@ export function literal(atom: Atom, negated: boolean): Nnf {
     // a bool that is not null is false exactly when it is not true
     return literal({ ...atom, right: { ...atom.right, value: true } }, !negated)
   }
+  if (atom.kind === 'order' && negated) return literal({ ...atom, op: OPPOSITE[atom.op] }, false)
   if (atom.kind === 'in' && atom.set.kind === 'list') {
     const [first, ...more] = atom.set.values
     // safety: null in [] is unknown, so "not in []" still needs the item to be there

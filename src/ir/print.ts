@@ -1,5 +1,10 @@
-import type { Atom, Condition, Term } from './formula.js'
+import type { Atom, Condition, Ordering, Term } from './formula.js'
+import { formatDate, formatTimestamp } from './time.js'
+import type { ScalarType } from './types.js'
 import type { Scalar } from './values.js'
+
+/** What is true of two values exactly when the ordering is false. With null both are unknown. */
+export const OPPOSITE: Readonly<Record<Ordering, Ordering>> = { '<': '>=', '>=': '<', '>': '<=', '<=': '>' }
 
 /** A term in the syntax of the policy files. */
 export function printTerm(term: Term): string {
@@ -9,9 +14,11 @@ export function printTerm(term: Term): string {
     case 'principal':
       return `principal.${term.name}`
     case 'literal':
-      return printScalar(term.value)
+      return printScalar(term.value, term.type)
     case 'list':
-      return `[${term.values.map(printScalar).join(', ')}]`
+      return `[${term.values.map(value => printScalar(value, term.type.of)).join(', ')}]`
+    case 'now':
+      return 'now'
   }
 }
 
@@ -23,6 +30,8 @@ export function printAtom(atom: Atom, negated = false): string {
         return `${negated ? '!' : ''}${printTerm(atom.left)}`
       }
       return `${printTerm(atom.left)} ${negated ? '!=' : '=='} ${printTerm(atom.right)}`
+    case 'order':
+      return `${printTerm(atom.left)} ${negated ? OPPOSITE[atom.op] : atom.op} ${printTerm(atom.right)}`
     case 'in':
       return `${printTerm(atom.item)} ${negated ? 'not in' : 'in'} ${printTerm(atom.set)}`
     case 'null':
@@ -45,6 +54,9 @@ export function printCondition(condition: Condition): string {
   }
 }
 
-function printScalar(value: Scalar): string {
+/** A constant as a policy author writes it. */
+export function printScalar(value: Scalar, type: ScalarType): string {
+  if (type.kind === 'date') return JSON.stringify(formatDate(Number(value)))
+  if (type.kind === 'timestamptz') return JSON.stringify(formatTimestamp(value as number | bigint))
   return typeof value === 'string' ? JSON.stringify(value) : String(value)
 }

@@ -4,6 +4,8 @@ export type ScalarType =
   | { readonly kind: 'text' }
   | { readonly kind: 'bool' }
   | { readonly kind: 'int' }
+  | { readonly kind: 'date' }
+  | { readonly kind: 'timestamptz' }
   | { readonly kind: 'enum'; readonly name: string; readonly labels: readonly string[] }
 
 /** A PostgreSQL array read as a set: order and repetition carry no meaning. */
@@ -26,8 +28,15 @@ export function typeName(type: Type): string {
     case 'text':
     case 'bool':
     case 'int':
+    case 'date':
+    case 'timestamptz':
       return type.kind
   }
+}
+
+/** Whether values of a type have an order that means the same in JavaScript and in SQL. */
+export function isOrdered(type: Type): boolean {
+  return type.kind === 'int' || type.kind === 'date' || type.kind === 'timestamptz'
 }
 
 /** Whether two types are one. Enums are the same only by name: labels of two enums never compare. */

@@ -1,8 +1,10 @@
+import { narrow, parseDate, parseTimestamp } from './time.js'
 import { type ScalarType, type Type, typeName } from './types.js'
 
 /**
  * A canonical scalar: uuid in lower case with dashes, text and enum labels as they are, bool, int as a number when it
- * is safe and as a bigint beyond, so that `===` is PostgreSQL's `=` on every type.
+ * is safe and as a bigint beyond, date as days and timestamptz as microseconds since 1970 likewise. So `===` is
+ * PostgreSQL's `=` on every type, and `<` its `<` on the ordered ones.
  */
 export type Scalar = string | number | bigint | boolean
 /** A canonical value. Sets are arrays that may hold null, as PostgreSQL's arrays may. */
@@ -25,7 +27,7 @@ const MAX_SET_ITEMS = 100_000
  *
  * Nothing is coerced: `"true"` is no bool, `1` is no text, an array is no scalar and an object is nothing at all.
  * int takes a safe JSON number or decimal digits as text (PostgreSQL `bigint` range), because JSON numbers beyond
- * 2^53 arrive already rounded.
+ * 2^53 arrive already rounded. date and timestamptz take ISO 8601 text, the latter with its offset.
  *
  * @param input undefined and null are null; the caller decides whether the attribute may be absent
  */
@@ -63,6 +65,10 @@ export function canonicalScalar(type: ScalarType, input: unknown): Canonical<Sca
       return typeof input === 'boolean' ? { ok: true, value: input } : wrong(type, input)
     case 'int':
       return canonicalInt(type, input)
+    case 'date':
+      return found(type, input, typeof input === 'string' ? parseDate(input) : null)
+    case 'timestamptz':
+      return found(type, input, typeof input === 'string' ? parseTimestamp(input) : null)
     case 'enum':
       return typeof input === 'string' && type.labels.includes(input)
         ? { ok: true, value: input }
@@ -85,8 +91,11 @@ function canonicalInt(type: ScalarType, input: unknown): Canonical<Scalar> {
   if (typeof input !== 'bigint' && !(typeof input === 'string' && INT.test(input))) return wrong(type, input)
   const wide = BigInt(input)
   if (wide < INT8_MIN || wide > INT8_MAX) return { ok: false, problem: 'int out of the 64 bit range' }
-  const narrow = Number(wide)
-  return { ok: true, value: Number.isSafeInteger(narrow) ? narrow : wide }
+  return { ok: true, value: narrow(wide) }
+}
+
+function found(type: ScalarType, input: unknown, value: Scalar | null): Canonical<Scalar> {
+  return value === null ? wrong(type, input) : { ok: true, value }
 }
 
 function wrong(type: Type, input: unknown): { ok: false; problem: string } {

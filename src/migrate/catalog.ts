@@ -1,5 +1,5 @@
 /**
- * One text over everything in the catalog that decides who may see what: policies, row-level security, grants,
+ * One text over everything in the catalog that decides who may see what: policies, row-level security, triggers, grants,
  * functions, roles. When it is not what the last migration left, somebody changed it by hand and the generated part
  * is applied again. Of the memberships only those count that mean something in this database: roles are the cluster's.
  */
@@ -15,6 +15,9 @@ SELECT md5(string_agg(line, E'\\n' ORDER BY line COLLATE "C")) AS md5 FROM (
      WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL))
   FROM pg_class AS c
   WHERE c.oid IN (SELECT polrelid FROM pg_policy) AND c.relnamespace = 'public'::regnamespace
+  UNION ALL
+  SELECT concat_ws('|', 'trigger', t.tgrelid::regclass, t.tgname, t.tgenabled, pg_get_triggerdef(t.oid))
+  FROM pg_trigger AS t WHERE NOT t.tgisinternal AND left(t.tgname, 9) = 'twinrule_'
   UNION ALL
   SELECT concat_ws('|', 'function', f.oid::regprocedure, f.prosecdef, f.provolatile, f.proconfig::text,
     f.proowner::regrole, f.proacl::text, md5(f.prosrc))

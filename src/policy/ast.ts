@@ -1,4 +1,5 @@
 import type { PolicyCode } from '../errors/codes.js'
+import type { Ordering } from '../ir/formula.js'
 
 /** A place in the text of one condition: offsets, `end` exclusive. */
 export interface Place {
@@ -17,6 +18,7 @@ export type Ast = Place &
     | { readonly kind: 'and' | 'or'; readonly of: readonly Ast[] }
     | { readonly kind: 'not'; readonly of: Ast }
     | { readonly kind: 'equal'; readonly negated: boolean; readonly left: Ast; readonly right: Ast }
+    | { readonly kind: 'order'; readonly op: Ordering; readonly left: Ast; readonly right: Ast }
     | { readonly kind: 'in'; readonly negated: boolean; readonly item: Ast; readonly set: Ast }
     | { readonly kind: 'path'; readonly segments: readonly Segment[] }
     | { readonly kind: 'string'; readonly value: string }

@@ -12,9 +12,27 @@ const BUILT_IN: Readonly<Record<string, ScalarType>> = {
   uuid: { kind: 'uuid' },
   text: { kind: 'text' },
   bool: { kind: 'bool' },
-  int: { kind: 'int' }
+  int: { kind: 'int' },
+  date: { kind: 'date' },
+  timestamptz: { kind: 'timestamptz' }
 }
-const LATER = new Set(['date', 'timestamptz'])
+
+/** Types of PostgreSQL on which JavaScript and SQL do not agree, and what to do instead. */
+const REFUSED_TYPES: Readonly<Record<string, string>> = {
+  timestamp: 'a time without zone means something else in every session; use timestamptz',
+  numeric: 'numeric and JavaScript numbers round differently; use int in the smallest unit',
+  float: 'floating point numbers do not compare exactly; use int in the smallest unit',
+  json: 'declare what rules read of it as columns of its own',
+  jsonb: 'declare what rules read of it as columns of its own',
+  varchar: 'use text',
+  char: 'char(n) pads with blanks; use text',
+  citext: 'case rules differ between the two sides; keep a lower case text column',
+  bytea: 'rules cannot compare bytes; use text',
+  inet: 'rules cannot compare addresses; use text',
+  integer: 'use int',
+  bigint: 'use int',
+  boolean: 'use bool'
+}
 
 /** A declared type, or null when it was reported (now or with the enum that it names). */
 export function declaredType(
@@ -33,14 +51,8 @@ export function declaredType(
   }
   if (enums.get(name) === null) return null
   const span = source.spanOf(path)
-  if (LATER.has(name)) {
-    problems.push(
-      new PolicyError('TWR_POLICY_UNSUPPORTED', `columns of type ${name} are not supported yet`, span)
-    )
-  } else {
-    const hint = suggest(name, [...Object.keys(BUILT_IN), ...enums.keys()], 'types')
-    problems.push(new PolicyError('TWR_POLICY_UNKNOWN_TYPE', `unknown type \`${text}\``, span, hint))
-  }
+  const hint = REFUSED_TYPES[name] ?? suggest(name, [...Object.keys(BUILT_IN), ...enums.keys()], 'types')
+  problems.push(new PolicyError('TWR_POLICY_UNKNOWN_TYPE', `unknown type \`${text}\``, span, hint))
   return null
 }
 

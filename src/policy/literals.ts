@@ -9,6 +9,12 @@ export interface LiteralFault {
   readonly faults: readonly Fault[]
 }
 
+const EXAMPLES: Readonly<Partial<Record<ScalarType['kind'], string>>> = {
+  uuid: 'a uuid looks like "00000000-0000-0000-0000-000000000001"',
+  date: 'a date looks like "2026-12-31"',
+  timestamptz: 'a point in time looks like "2026-12-31T23:59:59Z"'
+}
+
 /** A literal with the type of what it is compared with; alone it has the type of its form. */
 export function literalTerm(
   ast: Ast,
@@ -27,9 +33,16 @@ export function literalTerm(
     const hint = suggest(String(input), type.labels, 'labels')
     return { faults: [{ code: 'TWR_POLICY_UNKNOWN_LABEL', message, place: ast, hint }] }
   }
-  const hint = type.kind === 'uuid' ? 'a uuid looks like "00000000-0000-0000-0000-000000000001"' : undefined
+  const hint = EXAMPLES[type.kind]
   return {
-    faults: [{ code: 'TWR_POLICY_LITERAL', message: literalMessage(type, value.problem), place: ast, hint }]
+    faults: [
+      {
+        code: 'TWR_POLICY_LITERAL',
+        message: own.kind === 'text' ? `the text is no ${type.kind}` : value.problem,
+        place: ast,
+        hint
+      }
+    ]
   }
 }
 
@@ -56,10 +69,9 @@ export function literalList(
   return { kind: 'list', values: sorted, type: { kind: 'set', of } }
 }
 
-/** Text literals also stand for uuids and enum labels. */
+/** Text literals also stand for uuids, enum labels, dates and points in time. */
 function takes(expected: ScalarType, own: ScalarType): boolean {
-  if (own.kind === 'text')
-    return expected.kind === 'text' || expected.kind === 'uuid' || expected.kind === 'enum'
+  if (own.kind === 'text') return expected.kind !== 'int' && expected.kind !== 'bool'
   return expected.kind === own.kind
 }
 
@@ -77,8 +89,4 @@ function notAValue(ast: Ast): Fault {
   }
   const hint = 'compare single values; join comparisons with && and ||'
   return { code: 'TWR_POLICY_TYPE', message: 'a condition is compared like a value', place: ast, hint }
-}
-
-function literalMessage(type: ScalarType, problem: string): string {
-  return type.kind === 'uuid' ? 'the text is no uuid' : problem
 }

@@ -60,10 +60,9 @@ export function loadTexts(texts: Readonly<Record<string, string>>): Loaded {
   const unreadable = sources.length < Object.keys(texts).length
   // what a file that cannot be read declares is unknown, so names are not resolved against the rest
   if (sources.length === 0 || unreadable) return failed(problems)
-  const { principal, resources } = resolve(sources, problems)
+  const resolved = resolve(sources, problems)
   if (problems.length > 0) return failed(problems)
-  const revision = revisionOf(principal, resources)
-  return { bundle: deepFreeze({ version: 1, principal, resources, revision }), problems: [] }
+  return { bundle: deepFreeze({ version: 1, ...resolved, revision: revisionOf(resolved) }), problems: [] }
 }
 
 function failed(problems: readonly PolicyError[]): Loaded {

@@ -1,9 +1,10 @@
+import type { Ordering } from '../ir/formula.js'
 import type { Ast, Segment } from './ast.js'
 import { ConditionFault, type Token, tokenize } from './tokens.js'
 
 /** A condition with more nested groups is refused. */
 const MAX_DEPTH = 64
-const ORDERINGS = new Set(['<', '<=', '>', '>='])
+const ORDERINGS: readonly Ordering[] = ['<', '<=', '>', '>=']
 const FOREIGN = new Set(['?', ':', '+', '-', '*', '/', '%', '{', '}'])
 const MEANT: Readonly<Record<string, string>> = {
   '=': 'equality is written ==',
@@ -17,7 +18,7 @@ const MEANT: Readonly<Record<string, string>> = {
 }
 
 /**
- * Parses the condition language: CEL's syntax for `||`, `&&`, `!`, `==`, `!=`, `in`, lists, strings, whole numbers,
+ * Parses the condition language: CEL's syntax for `||`, `&&`, `!`, `==`, `!=`, `<`, `<=`, `>`, `>=`, `in`, lists, strings, whole numbers,
  * booleans and null, with CEL's precedence, and `not in` as a second spelling of `!(a in b)`.
  *
  * @throws ConditionFault at the first place that does not fit
@@ -55,23 +56,27 @@ class ConditionParser {
 
   #relation(): Ast {
     const left = this.#unary()
-    const token = this.#peek()
-    if (ORDERINGS.has(token.text) && token.kind === 'symbol') {
-      throw new ConditionFault(`ordering with ${token.text} is not supported yet`, token, undefined, true)
-    }
-    const equal = token.kind === 'symbol' && (token.text === '==' || token.text === '!=')
-    if (!equal && !this.#atIn()) return left
-    const relation = equal ? this.#equal(left) : this.#in(left)
-    if (this.#peek().text === '==' || this.#peek().text === '!=' || this.#atIn()) {
-      throw new ConditionFault('comparisons do not chain', this.#peek(), 'group them with ( ) or &&')
+    const relation = this.#relationOf(left)
+    if (relation === null) return left
+    const next = this.#peek()
+    if (this.#relationOf(relation) !== null) {
+      throw new ConditionFault('comparisons do not chain', next, 'group them with ( ) or &&')
     }
     return relation
   }
 
-  #equal(left: Ast): Ast {
-    const negated = this.#next().text === '!='
+  /** What follows a value and compares it, or null. */
+  #relationOf(left: Ast): Ast | null {
+    if (this.#atIn()) return this.#in(left)
+    const token = this.#peek()
+    if (token.kind !== 'symbol') return null
+    const op = ORDERINGS.find(one => one === token.text)
+    if (op === undefined && token.text !== '==' && token.text !== '!=') return null
+    this.#next()
     const right = this.#unary()
-    return { kind: 'equal', negated, left, right, start: left.start, end: right.end }
+    const place = { start: left.start, end: right.end }
+    if (op !== undefined) return { kind: 'order', op, left, right, ...place }
+    return { kind: 'equal', negated: token.text === '!=', left, right, ...place }
   }
 
   #in(item: Ast): Ast {

@@ -1,15 +1,17 @@
 import { createHash } from 'node:crypto'
-import type { Bundle, PrincipalAttribute, Resource } from '../ir/model.js'
 import { keyOf, normalize } from '../ir/normal-form.js'
+import type { Type } from '../ir/types.js'
 import { typeName } from '../ir/types.js'
+import type { Resolved } from './resolve.js'
 
 /**
  * The revision of a policy: SHA-256 (hex) of what it means and of the names that answers carry. Comments, order,
  * macros, traits and the split into files do not change it.
  */
-export function revisionOf(principal: readonly PrincipalAttribute[], resources: readonly Resource[]): string {
+export function revisionOf({ actions, principal, resources }: Resolved): string {
   const canonical = [
     'twinrule 1',
+    ...actions.map(a => ['action', a.name, a.command ?? '']),
     ...principal.map(p => ['principal', p.name, fullType(p.type), p.source, p.role ?? '']),
     ...resources.flatMap(resource => [
       ['resource', resource.name, resource.table ?? ''],
@@ -21,13 +23,15 @@ export function revisionOf(principal: readonly PrincipalAttribute[], resources: 
         r.actions,
         keyOf(normalize(r.when)),
         keyOf(normalize(r.check))
-      ])
+      ]),
+      ['immutable', ...resource.immutable],
+      ...resource.columnRules.map(r => ['column rule', r.columns, keyOf(normalize(r.when))])
     ])
   ]
   return createHash('sha256').update(JSON.stringify(canonical)).digest('hex')
 }
 
-function fullType(type: Bundle['principal'][number]['type']): readonly unknown[] {
+function fullType(type: Type): readonly unknown[] {
   const scalar = type.kind === 'set' ? type.of : type
   return [typeName(type), scalar.kind, scalar.kind === 'enum' ? scalar.labels : []]
 }

@@ -1,5 +1,5 @@
 import { PolicyError } from '../errors/errors.js'
-import { ACTIONS, type Action, type Rule } from '../ir/model.js'
+import { ACTIONS, type AddedAction, type Rule } from '../ir/model.js'
 import { resolveCondition, type Surroundings } from './conditions.js'
 import { type Declared, mapping, texts } from './sections.js'
 import type { Path, Source } from './source.js'
@@ -32,44 +32,54 @@ export function ruleTexts(owner: Declared): readonly RuleText[] {
 }
 
 /** One resolved rule, or null when a part of it was reported. */
-export function resolveRule(text: RuleText, around: Surroundings, problems: PolicyError[]): Rule | null {
+export function resolveRule(
+  text: RuleText,
+  added: readonly AddedAction[],
+  around: Surroundings,
+  problems: PolicyError[]
+): Rule | null {
   const { id, value, source, path } = text
-  const actions = ruleActions(text, problems)
+  const effect = ruleEffect(text, problems)
+  if (effect === null) return null
+  const actions = ruleActions(text, effect, added, problems)
   const part = (key: 'when' | 'check') =>
     resolveCondition(value[key], source, [...path, key], around, problems)
   const when = part('when')
   const check = value['check'] === undefined ? when : part('check')
   if (value['check'] !== undefined && !actions.some(action => action === 'create' || action === 'update')) {
-    const message = '`check` is asked of the new row of a create or update, and the rule allows neither'
-    problems.push(
-      new PolicyError(
-        'TWR_POLICY_USELESS_CHECK',
-        message,
-        source.keySpanOf([...path, 'check']),
-        'put it into `when`'
-      )
-    )
+    const message = `\`check\` is asked of the new row of a create or update, and the rule ${effect}s neither`
+    const span = source.keySpanOf([...path, 'check'])
+    problems.push(new PolicyError('TWR_POLICY_USELESS_CHECK', message, span, 'put it into `when`'))
   }
   if (when === null || check === null || actions.length === 0) return null
-  return { id, effect: 'allow', actions, when, check, span: source.keySpanOf(path) }
+  return { id, effect, actions, when, check, span: source.keySpanOf(path) }
 }
 
-function ruleActions({ value, source, path }: RuleText, problems: PolicyError[]): readonly Action[] {
-  const written = texts(value['allow'])
+function ruleEffect({ value, source, path }: RuleText, problems: PolicyError[]): Rule['effect'] | null {
+  const allows = value['allow'] !== undefined
+  const forbids = value['forbid'] !== undefined
+  if (allows !== forbids) return allows ? 'allow' : 'forbid'
+  const misspelt = Object.keys(value).some(key => !['allow', 'forbid', 'when', 'check'].includes(key))
+  if (!allows && misspelt) return null
+  const message = allows ? 'the rule allows and forbids' : '`allow` is missing'
+  const hint = allows ? 'write two rules' : 'list the actions: allow: [read], or forbid: [read]'
+  problems.push(new PolicyError('TWR_POLICY_EFFECT', message, source.keySpanOf(path), hint))
+  return null
+}
+
+function ruleActions(
+  { value, source, path }: RuleText,
+  effect: Rule['effect'],
+  added: readonly AddedAction[],
+  problems: PolicyError[]
+): readonly string[] {
+  const written = texts(value[effect])
+  const known = [...ACTIONS, ...added.map(({ name }) => name)]
   for (const [i, action] of written.entries()) {
-    if (isAction(action)) continue
-    problems.push(
-      new PolicyError(
-        'TWR_POLICY_ACTION',
-        `unknown action \`${action}\``,
-        source.spanOf([...path, 'allow', i]),
-        MEANT[action] ?? suggest(action, ACTIONS, 'actions')
-      )
-    )
+    if (known.includes(action)) continue
+    const span = source.spanOf([...path, effect, i])
+    const hint = MEANT[action] ?? suggest(action, known, 'actions')
+    problems.push(new PolicyError('TWR_POLICY_ACTION', `unknown action \`${action}\``, span, hint))
   }
-  return ACTIONS.filter(action => written.includes(action))
-}
-
-function isAction(name: string): name is Action {
-  return (ACTIONS as readonly string[]).includes(name)
+  return known.filter(action => written.includes(action))
 }

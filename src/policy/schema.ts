@@ -19,28 +19,68 @@ const columns = {
   propertyNames: names,
   additionalProperties: {
     description:
-      'uuid, text, bool, int, an enum of this file, or set<...> of one; with "!" when it is NOT NULL.',
+      'uuid, text, bool, int, date, timestamptz, an enum of this file, or set<...> of one; with "!" when it is NOT NULL.',
     type: 'string',
     examples: ['uuid!', 'text', 'set<uuid>!']
   },
   examples: [{ id: 'uuid!', tenant_id: 'uuid!', shared_with: 'set<uuid>' }]
 }
 
+const actionList = {
+  type: 'array',
+  minItems: 1,
+  uniqueItems: true,
+  items: { type: 'string', examples: [...ACTIONS] }
+}
+
+const immutable = {
+  description: 'Columns that no update changes.',
+  type: 'array',
+  uniqueItems: true,
+  items: { type: 'string' },
+  examples: [['id']]
+}
+
+const column_rules = {
+  description:
+    'Who may change some columns. All rules that name a changed column must be true of the row as it was.',
+  type: 'array',
+  items: {
+    type: 'object',
+    required: ['columns', 'when'],
+    additionalProperties: false,
+    properties: {
+      columns: {
+        description: 'The columns that this rule guards.',
+        type: 'array',
+        minItems: 1,
+        uniqueItems: true,
+        items: { type: 'string' }
+      },
+      when: { ...condition, description: `Asked of the row as it was. ${condition.description}` }
+    }
+  },
+  examples: [[{ columns: ['tenant_id'], when: 'principal.is_platform_admin' }]]
+}
+
 const rules = {
-  description: 'Allow rules by id. The order does not matter. What no rule allows is denied.',
+  description: 'Rules by id. The order does not matter. What no rule allows is denied.',
   type: 'object',
   propertyNames: { pattern: '^[a-z_][a-z0-9_-]*$', maxLength: 63 },
   additionalProperties: {
     type: 'object',
-    required: ['allow', 'when'],
+    required: ['when'],
+    oneOf: [{ required: ['allow'] }, { required: ['forbid'] }],
     additionalProperties: false,
     properties: {
       allow: {
-        description: 'The actions that this rule allows.',
-        type: 'array',
-        minItems: 1,
-        uniqueItems: true,
-        items: { type: 'string', examples: [...ACTIONS] }
+        description: 'The actions that this rule allows when its condition is true.',
+        ...actionList
+      },
+      forbid: {
+        description:
+          'The actions that this rule forbids, whatever allows them, unless its condition is false.',
+        ...actionList
       },
       when: {
         ...condition,
@@ -76,6 +116,20 @@ export const POLICY_SCHEMA = {
         items: { type: 'string', minLength: 1, maxLength: 63 }
       },
       examples: [{ sharing_mode: ['private', 'global', 'selective'] }]
+    },
+    actions: {
+      description:
+        'Actions beside read, create, update and delete. With a command an action needs the permission of that one too; without one only the app asks it.',
+      type: 'object',
+      propertyNames: names,
+      additionalProperties: {
+        type: 'object',
+        additionalProperties: false,
+        properties: {
+          command: { description: 'The action whose permission this one needs too.', enum: [...ACTIONS] }
+        }
+      },
+      examples: [{ publish: { command: 'update' }, invoke: {} }]
     },
     principal: {
       description: 'What is known of whoever asks. An absent attribute is null. `id: uuid` is needed.',
@@ -122,7 +176,7 @@ export const POLICY_SCHEMA = {
       additionalProperties: {
         type: 'object',
         additionalProperties: false,
-        properties: { columns, rules }
+        properties: { columns, immutable, column_rules, rules }
       }
     },
     resources: {
@@ -146,6 +200,8 @@ export const POLICY_SCHEMA = {
             items: { type: 'string' }
           },
           columns,
+          immutable,
+          column_rules,
           rules
         }
       },
@@ -156,9 +212,6 @@ export const POLICY_SCHEMA = {
 
 /** What the policy language has and this version does not compile yet: refused by name, never ignored. */
 export const UNSUPPORTED_KEYS: Readonly<Record<string, string>> = {
-  forbid: 'forbid rules',
-  immutable: 'immutable columns',
-  column_rules: 'column rules',
   relations: 'relations',
   invariants: 'invariants'
 }
@@ -169,5 +222,6 @@ export const RESERVED_NAMES: ReadonlySet<string> = new Set([
   'all',
   '__proto__',
   'constructor',
-  'prototype'
+  'prototype',
+  'now'
 ])

@@ -12,10 +12,11 @@ export interface Declared {
 }
 
 /** The sections of a policy file that hold declarations by name. */
-export type SectionName = 'enums' | 'principal' | 'macros' | 'traits' | 'resources'
+export type SectionName = 'enums' | 'actions' | 'principal' | 'macros' | 'traits' | 'resources'
 
 const SECTIONS: ReadonlySet<string> = new Set<SectionName>([
   'enums',
+  'actions',
   'principal',
   'macros',
   'traits',

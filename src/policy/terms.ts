@@ -50,12 +50,10 @@ export function term(ast: Ast, expected: Type | undefined, scope: Scope): Term |
 /** An attribute of the resource or the principal. */
 export function attribute(ast: Ast & { kind: 'path' }, scope: Scope): Term | null {
   const [root, name, more] = ast.segments
+  if (root?.name === 'now' && name === undefined) return { kind: 'now', type: { kind: 'timestamptz' } }
   if (root === undefined || (root.name !== 'resource' && root.name !== 'principal')) {
     const hint = suggest(root?.name ?? '', ['resource', 'principal'], 'a value starts with one of')
-    const message =
-      root?.name === 'now' ? '`now` is not supported yet' : `unknown name \`${root?.name ?? ''}\``
-    const code = root?.name === 'now' ? 'TWR_POLICY_UNSUPPORTED' : 'TWR_POLICY_SYNTAX'
-    return reported(scope, code, message, ast, hint)
+    return reported(scope, 'TWR_POLICY_SYNTAX', `unknown name \`${root?.name ?? ''}\``, ast, hint)
   }
   if (name === undefined) {
     return reported(
@@ -109,7 +107,7 @@ export function compatible(a: Term, b: Term, left: Type, right: Type, place: Ast
     })
     return false
   }
-  const reads = [a, b].some(one => one.kind === 'column' || one.kind === 'principal')
+  const reads = [a, b].some(one => one.kind !== 'literal' && one.kind !== 'list')
   if (!reads) {
     const hint = 'write true or false if that is meant'
     scope.report({ code: 'TWR_POLICY_CONSTANT', message: 'the comparison is always the same', place, hint })
@@ -119,7 +117,7 @@ export function compatible(a: Term, b: Term, left: Type, right: Type, place: Ast
 
 /** Sorts columns before principal attributes before literals. */
 export function rank(term: Term): string {
-  return `${['column', 'principal', 'literal', 'list'].indexOf(term.kind)} ${'name' in term ? term.name : ''}`
+  return `${['column', 'principal', 'now', 'literal', 'list'].indexOf(term.kind)} ${'name' in term ? term.name : ''}`
 }
 
 /** A path as it was written. */

@@ -1,5 +1,5 @@
-import type { Condition, Term } from '../ir/formula.js'
-import { typeName } from '../ir/types.js'
+import type { Condition, Ordering, Term } from '../ir/formula.js'
+import { isOrdered, typeName } from '../ir/types.js'
 import type { Ast } from './ast.js'
 import { literalList } from './literals.js'
 import { suggest } from './suggest.js'
@@ -23,6 +23,8 @@ export function typecheck(ast: Ast, scope: Scope): Condition | null {
       return { kind: 'const', value: ast.value }
     case 'equal':
       return negatedIf(ast.negated, comparison(ast, scope))
+    case 'order':
+      return ordering(ast, scope)
     case 'in':
       return negatedIf(ast.negated, membership(ast, scope))
     case 'path':
@@ -91,6 +93,25 @@ function comparison(ast: Ast & { kind: 'equal' }, scope: Scope): Condition | nul
   // the column stands left, then the principal, so that one meaning has one form
   const [first, second] = rank(left) <= rank(right) ? [left, right] : [right, left]
   return scope.spanned({ kind: 'eq', left: first, right: second }, ast)
+}
+
+const MIRROR: Readonly<Record<Ordering, Ordering>> = { '<': '>', '>': '<', '<=': '>=', '>=': '<=' }
+
+function ordering(ast: Ast & { kind: 'order' }, scope: Scope): Condition | null {
+  const [left, right] = pair(ast.left, ast.right, scope)
+  if (left === null || right === null) return null
+  if (!compatible(left, right, left.type, right.type, ast, scope)) return null
+  if (!isOrdered(left.type)) {
+    const message = `${typeName(left.type)} has no order that both sides share`
+    return reported(scope, 'TWR_POLICY_ORDER', message, ast, 'int, date and timestamptz have one')
+  }
+  if ([left, right].some(side => side.kind === 'literal' && typeof side.value === 'bigint')) {
+    const hint = 'int bounds lie within 2^53, times before the year 2255; beyond, == and in are exact'
+    return reported(scope, 'TWR_POLICY_LITERAL', 'CASL cannot order by so large a bound', ast, hint)
+  }
+  return rank(left) <= rank(right)
+    ? scope.spanned({ kind: 'order', op: ast.op, left, right }, ast)
+    : scope.spanned({ kind: 'order', op: MIRROR[ast.op], left: right, right: left }, ast)
 }
 
 function membership(ast: Ast & { kind: 'in' }, scope: Scope): Condition | null {

@@ -4,25 +4,33 @@ import { POLICY_SCHEMA, RESERVED_NAMES, UNSUPPORTED_KEYS } from './schema.js'
 import type { Path, Source } from './source.js'
 import { closest, didYouMean } from './suggest.js'
 
-const ajv = new Ajv({ allErrors: true, verbose: true, strict: true, allowUnionTypes: true })
+const ajv = new Ajv({
+  allErrors: true,
+  verbose: true,
+  strict: true,
+  strictRequired: false,
+  allowUnionTypes: true
+})
 const validate = ajv.compile(POLICY_SCHEMA)
 
 /** The places where a policy file does not have the documented shape, every one of them. */
 export function shapeProblems(source: Source): PolicyError[] {
   if (validate(source.value)) return []
-  const errors = (validate.errors ?? []).filter(error => error.keyword !== 'anyOf' && !isBranchNoise(error))
+  const errors = (validate.errors ?? []).filter(
+    error => error.keyword !== 'anyOf' && !isBranchNoise(error) && !error.schemaPath.includes('/oneOf')
+  )
   return errors
     .filter(error => error.keyword !== 'required' || !isMisspelt(error, errors))
     .flatMap(error => problemOf(source, error) ?? [])
 }
 
-/** A missing key whose misspelling stands beside it is one mistake, and so is `forbid` where `allow` is missing. */
+/** A missing key whose misspelling stands beside it is one mistake. */
 function isMisspelt(missing: ErrorObject, errors: readonly ErrorObject[]): boolean {
   const key = String((missing.params as Record<string, unknown>)['missingProperty'])
   return errors.some(other => {
     if (other.keyword !== 'additionalProperties' || other.instancePath !== missing.instancePath) return false
     const written = String((other.params as Record<string, unknown>)['additionalProperty'])
-    return closest(written, [key]) !== undefined || (written === 'forbid' && key === 'allow')
+    return closest(written, [key]) !== undefined
   })
 }
 
@@ -56,6 +64,8 @@ function problemOf(source: Source, error: ErrorObject): PolicyError | null {
       return at(`expected ${JSON.stringify(params['allowedValue'])}`)
     case 'propertyNames':
       return null
+    case 'enum':
+      return at(`expected one of ${(params['allowedValues'] as unknown[]).join(', ')}`)
     case 'uniqueItems':
       return at('the list names something twice')
     case 'minItems':
@@ -110,7 +120,6 @@ export function reservedProblems(source: Source, path: Path, names: readonly str
 
 function requiredHint(key: string): string | undefined {
   if (key === 'when') return 'a rule for everyone says when: "true"'
-  if (key === 'allow') return 'list the actions: allow: [read]'
   if (key === 'version') return 'start the file with version: 1'
   return undefined
 }

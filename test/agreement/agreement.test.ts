@@ -52,8 +52,10 @@ async function compare(
     const ask = appLocks(bundle, mutation)
     await databaseLock(bundle, mutation, locks.admin, attempts.rows)
     for (const who of fc.sample(principal, { seed: seed + n, numRuns: PRINCIPALS })) {
-      const app = ask(who, attempts)
-      const all = { ...app, postgresql: await askDatabase(locks.app, who, attempts) }
+      // the app is given the time that PostgreSQL's transaction had
+      const postgresql = await askDatabase(locks.app, who, attempts)
+      const app = ask(who, attempts, postgresql.now)
+      const all = { ...app, postgresql }
       for (const action of ['read', 'delete', 'create', 'update'] as const) {
         const expected = app['reference']?.[action] ?? []
         decisions += expected.length

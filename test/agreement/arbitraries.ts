@@ -17,14 +17,14 @@ resources:
     table: things
     columns:
       { id: uuid!, u: uuid, v: uuid, t: text, m: mode, k: tenant_type, b: bool, n: int,
-        us: set<uuid>, ts: set<text>, ns: set<int>, ms: set<mode> }
+        d: date, at: timestamptz, us: set<uuid>, ts: set<text>, ns: set<int>, ms: set<mode> }
     rules:
 `
 
 /** The table of the resource `thing`, every column but the key nullable. */
 export const TABLE = `CREATE TABLE public.things (
   id uuid PRIMARY KEY, u uuid, v uuid, t text, m text, k text, b boolean, n bigint,
-  us uuid[], ts text[], ns bigint[], ms text[])`
+  d date, at timestamptz, us uuid[], ts text[], ns bigint[], ms text[])`
 
 const UUIDS = [
   '00000000-0000-0000-0000-00000000000a',
@@ -33,6 +33,14 @@ const UUIDS = [
 ] as const
 const TEXTS = ['a', 'B', "it's", 'back\\slash', ''] as const
 const INTS = ['0', '1', '-1', '9007199254740993', '9223372036854775807'] as const
+const DATES = ['2024-02-29', '2026-01-01', '9999-12-31', 'infinity', '-infinity'] as const
+const TIMES = [
+  '2001-09-09T01:46:40Z',
+  '2026-01-01T00:00:00.000001Z',
+  '2026-01-01T01:00:00.000001+01:00',
+  '2300-01-01T00:00:00.123457Z',
+  'infinity'
+] as const
 const MODES = ['private', 'global', 'selective'] as const
 const TYPES = ['client', 'solution', 'industry', 'platform'] as const
 
@@ -43,15 +51,24 @@ const text = oneOf(TEXTS).map(quoted)
 const mode = oneOf(MODES).map(quoted)
 const type = oneOf(TYPES).map(quoted)
 const int = oneOf(INTS)
+const date = oneOf(DATES).map(quoted)
+const time = oneOf(TIMES).map(quoted)
+/** CASL orders by numbers only, so a bound is one. */
+const bound = oneOf(TIMES.filter(one => !one.startsWith('23'))).map(quoted)
 const list = (item: fc.Arbitrary<string>): fc.Arbitrary<string> =>
   fc.array(item, { maxLength: 3 }).map(items => `[${items.join(', ')}]`)
 const equal = oneOf(['==', '!='])
+const order = oneOf(['<', '<=', '>', '>='])
 const inOrNot = oneOf(['in', 'not in'])
 
 /** `left op right` in either order. */
-function compare(left: fc.Arbitrary<string>, right: fc.Arbitrary<string>): fc.Arbitrary<string> {
+function compare(
+  left: fc.Arbitrary<string>,
+  right: fc.Arbitrary<string>,
+  operator = equal
+): fc.Arbitrary<string> {
   return fc
-    .tuple(left, equal, right, fc.boolean())
+    .tuple(left, operator, right, fc.boolean())
     .map(([a, op, b, swap]) => (swap ? `${b} ${op} ${a}` : `${a} ${op} ${b}`))
 }
 
@@ -61,7 +78,7 @@ function member(item: fc.Arbitrary<string>, set: fc.Arbitrary<string>): fc.Arbit
 
 const uuidColumn = oneOf(['resource.u', 'resource.v', 'resource.id'])
 const uuidPrincipal = oneOf(['principal.id', 'principal.tenant_id'])
-const scalarColumn = oneOf(['u', 'v', 't', 'm', 'k', 'b', 'n'].map(name => `resource.${name}`))
+const scalarColumn = oneOf(['u', 'v', 't', 'm', 'k', 'b', 'n', 'd', 'at'].map(name => `resource.${name}`))
 const scalarPrincipal = oneOf(['tenant_id', 'tenant_type', 'tenant_role'].map(name => `principal.${name}`))
 
 /** Every kind of atom of the language, about equally often. */
@@ -72,6 +89,12 @@ const atom: fc.Arbitrary<string> = fc.oneof(
   compare(oneOf(['resource.k']), fc.oneof(oneOf(['principal.tenant_type']), type)),
   compare(oneOf(['resource.b']), oneOf(['true', 'false', 'principal.is_platform_admin'])),
   compare(oneOf(['resource.n']), int),
+  compare(oneOf(['resource.n']), oneOf(['0', '-1', '9007199254740991', '-9007199254740991']), order),
+  compare(oneOf(['resource.d']), date, fc.oneof(order, equal)),
+  compare(oneOf(['resource.at']), time, equal),
+  compare(oneOf(['resource.at']), fc.oneof(bound, oneOf(['now'])), order),
+  member(oneOf(['resource.d']), list(date)),
+  compare(oneOf(['now']), bound, order),
   compare(oneOf(['principal.tenant_type']), type),
   compare(oneOf(['principal.tenant_id']), oneOf(['principal.id'])),
   member(uuidColumn, list(uuid)),
@@ -102,22 +125,40 @@ const condition: fc.Arbitrary<string> = fc.letrec<{ node: string }>(tie => ({
 })).node
 
 const rule = fc.record({
-  allow: fc.subarray(['read', 'create', 'update', 'delete'], { minLength: 1 }),
+  effect: fc.constantFrom('allow', 'allow', 'allow', 'forbid'),
+  actions: fc.subarray(['read', 'create', 'update', 'delete'], { minLength: 1 }),
   when: condition,
   check: fc.option(condition)
 })
 
-/** A policy file of one to four random rules; read is allowed often, because update and delete need it. */
+const columnRule = fc.record({
+  columns: fc.subarray(['u', 't', 'b', 'us', 'at'], { minLength: 1 }),
+  when: condition
+})
+
+/**
+ * A policy file of one to four random rules and some column rules; read is allowed often, because update and delete
+ * need it.
+ */
 export const policyText: fc.Arbitrary<string> = fc
-  .tuple(fc.array(rule, { minLength: 1, maxLength: 4 }), condition)
-  .map(([rules, readable]) => {
-    const lines = rules.map(({ allow, when, check }, i) => {
-      const asked = check !== null && (allow.includes('create') || allow.includes('update'))
+  .tuple(
+    fc.array(rule, { minLength: 1, maxLength: 4 }),
+    condition,
+    fc.array(columnRule, { maxLength: 2 }),
+    fc.subarray(['n', 'ts', 'd'], { maxLength: 1 })
+  )
+  .map(([rules, readable, columnRules, immutable]) => {
+    const lines = rules.map(({ effect, actions, when, check }, i) => {
+      const asked = check !== null && (actions.includes('create') || actions.includes('update'))
       const tail = asked ? `, check: ${JSON.stringify(check)}` : ''
-      return `      r${i}: { allow: [${allow.join(', ')}], when: ${JSON.stringify(when)}${tail} }`
+      return `      r${i}: { ${effect}: [${actions.join(', ')}], when: ${JSON.stringify(when)}${tail} }`
     })
     lines.push(`      readable: { allow: [read], when: ${JSON.stringify(readable)} }`)
-    return `${HEADER}${lines.join('\n')}\n`
+    const guards = columnRules.map(
+      ({ columns, when }) => `      - { columns: [${columns.join(', ')}], when: ${JSON.stringify(when)} }`
+    )
+    const guarded = guards.length > 0 ? `    column_rules:\n${guards.join('\n')}\n` : ''
+    return `${HEADER}${lines.join('\n')}\n    immutable: [${immutable.join(', ')}]\n${guarded}`
   })
 
 const maybe = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(value, { freq: 3 })
@@ -133,6 +174,8 @@ export const row = fc.record({
   k: maybe(oneOf(TYPES)),
   b: maybe(fc.boolean()),
   n: maybe(oneOf(INTS)),
+  d: maybe(oneOf(DATES)),
+  at: maybe(oneOf(TIMES)),
   us: setOf(UUIDS),
   ts: setOf(TEXTS),
   ns: setOf(INTS),

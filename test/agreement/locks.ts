@@ -1,9 +1,12 @@
 import { createMongoAbility, type MongoAbility } from '@casl/ability'
 import type pg from 'pg'
 import { type CaslRule, caslRules } from '../../src/backends/casl.js'
+import { guardFunctions, guardObjects } from '../../src/backends/sql/column-guards.js'
+import { functionObject } from '../../src/backends/sql/function.js'
 import { tableObjects } from '../../src/backends/sql/policies.js'
-import { buildAbility, openedBy, type StaticAbility } from '../../src/engine/ability.js'
-import { type Gate, gateOpen } from '../../src/ir/gates.js'
+import { askGate, buildAbility, type StaticAbility } from '../../src/engine/ability.js'
+import { columnJudge } from '../../src/engine/columns.js'
+import { changedColumns, columnBar, type Gate, gateOpen } from '../../src/ir/gates.js'
 import type { Bundle, Resource } from '../../src/ir/model.js'
 import { canonical, type Value } from '../../src/ir/values.js'
 import type { Database } from '../support/cluster.js'
@@ -30,15 +33,20 @@ export interface Verdicts {
   readonly update: readonly boolean[]
 }
 
-type Ask = (gate: Gate, row: Row) => boolean
+interface Ask {
+  gate(gate: Gate, row: Row): boolean
+  columns(old: Row, next: Row): boolean
+}
 type Values = Readonly<Record<string, Value>>
 
 function verdicts({ rows, inserts, updates }: Attempts, ask: Ask): Verdicts {
   return {
-    read: rows.map(row => ask('read', row)),
-    delete: rows.map(row => ask('delete', row)),
-    create: inserts.map(row => ask('create', row)),
-    update: updates.map(({ old, next }) => ask('update', old) && ask('update_new', next))
+    read: rows.map(row => ask.gate('read', row)),
+    delete: rows.map(row => ask.gate('delete', row)),
+    create: inserts.map(row => ask.gate('create', row)),
+    update: updates.map(
+      ({ old, next }) => ask.gate('update', old) && ask.gate('update_new', next) && ask.columns(old, next)
+    )
   }
 }
 
@@ -57,16 +65,17 @@ function mustBe(result: ReturnType<typeof canonical>): Value {
 export function appLocks(
   bundle: Bundle,
   mutation: Mutation
-): (principal: Principal, attempts: Attempts) => Readonly<Record<string, Verdicts>> {
+): (principal: Principal, attempts: Attempts, now: number) => Readonly<Record<string, Verdicts>> {
   const resource = bundle.resources[0] as Resource
   const ability: StaticAbility = buildAbility(bundle)
+  const judge = columnJudge(resource)
   const rows = new Map<Row, Values>()
   const canonicalOf = (row: Row): Values => {
     const known = rows.get(row) ?? canonicalRow(resource, row)
     rows.set(row, known)
     return known
   }
-  return (given, attempts) => {
+  return (given, attempts, now) => {
     const principal = Object.fromEntries(
       bundle.principal.map(({ name, type }) => [
         name,
@@ -74,14 +83,22 @@ export function appLocks(
       ])
     )
     const stock: MongoAbility = createMongoAbility(
-      mutation.casl(caslRules(bundle, principal)) as Parameters<typeof createMongoAbility>[0],
+      mutation.casl(caslRules(bundle, principal, now)) as Parameters<typeof createMongoAbility>[0],
       { detectSubjectType: () => resource.name }
     )
-    const at = (row: Row) => ({ type: resource.name, principal, row: canonicalOf(row) })
+    const at = (row: Row) => ({ type: resource.name, principal, row: canonicalOf(row), now })
+    const columns = (old: Row, next: Row): boolean =>
+      judge(principal, canonicalOf(old), canonicalOf(next), now) === null
     return {
-      reference: verdicts(attempts, (gate, row) => gateOpen(resource, gate, at(row))),
-      casl: verdicts(attempts, (gate, row) => stock.can(gate, canonicalOf(row))),
-      compiled: verdicts(attempts, (gate, row) => openedBy(ability, gate, at(row)) !== null)
+      reference: verdicts(attempts, {
+        gate: (gate, row) => gateOpen(resource, gate, at(row)),
+        columns: (old, next) => {
+          const changed = changedColumns(resource, canonicalOf(old), canonicalOf(next))
+          return columnBar(resource, changed, at(old)) === null
+        }
+      }),
+      casl: verdicts(attempts, { gate: (gate, row) => stock.can(gate, canonicalOf(row)), columns }),
+      compiled: verdicts(attempts, { gate: (gate, row) => askGate(ability, gate, at(row)).open, columns })
     }
   }
 }
@@ -96,6 +113,7 @@ BEGIN
         INSERT INTO public.things SELECT * FROM jsonb_populate_record(NULL::public.things, pair);
       ELSE
         UPDATE public.things o SET u = x.u, v = x.v, t = x.t, m = x.m, k = x.k, b = x.b, n = x.n,
+          d = x.d, at = x.at,
           us = x.us, ts = x.ts, ns = x.ns, ms = x.ms
         FROM jsonb_populate_record(NULL::public.things, pair) x WHERE o.id = x.id;
       END IF;
@@ -119,7 +137,7 @@ const ACCESSORS: Readonly<Record<string, readonly [string, string]>> = {
   is_platform_admin: ['boolean', 'is_platform_admin']
 }
 
-const ROLES = ['twinrule_app', 'authz_platform_admin'] as const
+const ROLES = ['twinrule_app', 'authz_platform_admin', 'twinrule_context'] as const
 
 /** A database with the table, the accessors and the two roles that the policies name. */
 export async function prepare(admin: pg.Client): Promise<void> {
@@ -155,16 +173,16 @@ export async function databaseLock(
   await admin.query(
     `DO $$ DECLARE p record; BEGIN FOR p IN SELECT policyname FROM pg_policies WHERE tablename = 'things' LOOP
        EXECUTE format('DROP POLICY %I ON public.things', p.policyname); END LOOP; END $$;
+     DROP TRIGGER IF EXISTS twinrule_things_columns ON public.things;
      TRUNCATE public.things`
   )
   const resource = bundle.resources[0] as Resource
-  await admin.query(
-    mutation.sql(
-      tableObjects(resource, bundle)
-        .map(({ up }) => `${up}`)
-        .join('\n')
-    )
-  )
+  const objects = [
+    ...guardFunctions(resource).map(functionObject),
+    ...tableObjects(resource, bundle),
+    ...guardObjects(resource)
+  ]
+  await admin.query(mutation.sql(objects.map(({ up }) => `${up}`).join('\n')))
   // a TRUNCATE grant or an owner's rights would not matter here: rows come in before anybody is asked
   await admin.query(
     'INSERT INTO public.things SELECT * FROM jsonb_populate_recordset(NULL::public.things, $1::jsonb)',
@@ -177,7 +195,7 @@ export async function askDatabase(
   app: pg.Client,
   principal: Principal,
   attempts: Attempts
-): Promise<Verdicts> {
+): Promise<Verdicts & { readonly now: number }> {
   const ids = async (statement: string): Promise<ReadonlySet<string>> => {
     await app.query('SAVEPOINT s')
     try {
@@ -201,9 +219,13 @@ export async function askDatabase(
   try {
     await app.query("SELECT set_config('test.principal', $1, true)", [JSON.stringify(principal)])
     if (principal.is_platform_admin === true) await app.query('SET LOCAL ROLE authz_platform_admin')
+    const time = await app.query<{ now: string }>(
+      'SELECT (extract(epoch FROM now()) * 1000000)::bigint AS now'
+    )
     const readable = await ids('SELECT id FROM public.things')
     const deletable = await ids('DELETE FROM public.things RETURNING id')
     return {
+      now: Number(time.rows[0]?.now),
       read: attempts.rows.map(({ id }) => readable.has(id)),
       delete: attempts.rows.map(({ id }) => deletable.has(id)),
       create: await attempt('create', attempts.inserts),

@@ -198,3 +198,74 @@ resources:
   t.equal(asked('1e3'), 'invalid_attribute')
   t.equal(asked('9223372036854775808'), 'invalid_attribute')
 })
+
+const WHOLE = `version: 1
+actions: { publish: { command: update }, invoke: {} }
+principal: { id: uuid, tenant_id: uuid, roles: set<text> }
+macros: { mine: resource.tenant_id == principal.tenant_id }
+resources:
+  doc:
+    columns: { id: uuid!, tenant_id: uuid!, owner_id: uuid, locked: bool, ends_at: timestamptz, tags: set<text> }
+    immutable: [id]
+    column_rules:
+      - { columns: [tenant_id, tags], when: '"editor" in principal.roles' }
+      - { columns: [tags], when: resource.owner_id == principal.id }
+    rules:
+      mine: { allow: [read, update, create], when: mine, check: 'true' }
+      publisher: { allow: [publish], when: '"publisher" in principal.roles' }
+      caller: { allow: [invoke], when: resource.ends_at > now }
+      locked: { forbid: [update, invoke], when: resource.locked }
+`
+
+t.test('forbids, column rules, added actions and time', async t => {
+  const { bundle, problems } = loadTexts({ 'p.yaml': WHOLE })
+  if (bundle === null) throw new Error(String(problems))
+  const engine = createEngine(bundle, { clock: () => Date.UTC(2026, 0, 1) * 1000 })
+  const me = tenant('99')
+  const row = { tenant_id: tenant('a'), owner_id: me, locked: false, ends_at: null, tags: ['a'] }
+  const ask = (name: string, more: { row?: object; roles?: string[]; changes?: object } = {}) => {
+    const { decision, context } = engine.decide({
+      subject: { type: 'user', id: me, properties: { tenant_id: tenant('a'), roles: more.roles ?? [] } },
+      action: { name, ...(more.changes ? { properties: { changes: more.changes } } : {}) },
+      resource: { type: 'doc', id: tenant('1'), properties: { ...row, ...more.row } }
+    })
+    return decision ? `allowed ${context.rule}` : `${context.code} ${context.rule}`
+  }
+  t.equal(ask('update'), 'allowed mine')
+  t.equal(ask('update', { row: { locked: true } }), 'forbidden locked')
+  t.equal(ask('update', { row: { locked: null } }), 'forbidden locked', 'a forbid counts unless it is false')
+  t.equal(
+    ask('update', { changes: { locked: true } }),
+    'forbidden locked',
+    'also of the row as it would become'
+  )
+  t.equal(ask('read', { row: { locked: true } }), 'allowed mine')
+  t.equal(ask('update', { changes: { id: tenant('2') } }), 'immutable_column null')
+  t.equal(
+    ask('update', { changes: { tenant_id: tenant('b') } }),
+    'no_rule null',
+    'the new row must be readable too'
+  )
+  t.equal(ask('update', { changes: { tags: ['a', 'b'] } }), 'column_rule null')
+  t.equal(ask('update', { changes: { tags: ['a', 'b'] }, roles: ['editor'] }), 'allowed mine')
+  t.equal(
+    ask('update', { changes: { tags: ['b'] }, roles: ['editor'], row: { owner_id: null } }),
+    'column_rule null'
+  )
+  t.equal(ask('update', { changes: { tags: ['a'] } }), 'allowed mine', 'the same value is no change')
+  t.equal(ask('publish'), 'no_rule null')
+  t.equal(ask('publish', { roles: ['publisher'] }), 'allowed publisher')
+  t.equal(
+    ask('publish', { roles: ['publisher'], row: { locked: true } }),
+    'forbidden locked',
+    'its command is needed too'
+  )
+  t.equal(ask('publish', { roles: ['publisher'], changes: { tags: [] } }), 'column_rule null')
+  t.equal(ask('invoke'), 'no_rule null', 'a time that is not there is not later than now')
+  t.equal(ask('invoke', { row: { ends_at: '2026-01-01T01:00:00+01:00' } }), 'no_rule null')
+  t.equal(ask('invoke', { row: { ends_at: '2026-01-01T00:00:00.000001Z' } }), 'allowed caller')
+  t.equal(ask('invoke', { row: { ends_at: 'infinity' } }), 'allowed caller')
+  t.equal(ask('invoke', { row: { ends_at: '2026-02-30T00:00:00Z' } }), 'invalid_attribute null')
+  t.equal(ask('invoke', { row: { ends_at: '2026-01-02' } }), 'invalid_attribute null')
+  t.equal(ask('evict'), 'unknown_action null')
+})

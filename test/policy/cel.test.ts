@@ -18,6 +18,8 @@ function ours(ast: Ast): Tree {
       return ['!_', ours(ast.of)]
     case 'equal':
       return [ast.negated ? '!=' : '==', ours(ast.left), ours(ast.right)]
+    case 'order':
+      return [ast.op, ours(ast.left), ours(ast.right)]
     case 'in':
       return ['in', ours(ast.item), ours(ast.set)]
     case 'path':
@@ -74,7 +76,9 @@ const condition = fc.letrec<{ node: string }>(tie => ({
     tie('node').map(one => `(${one})`),
     leaf.map(one => `!${one}`),
     tie('node').map(one => `!(${one})`),
-    fc.tuple(leaf, fc.constantFrom('==', '!=', 'in'), leaf).map(parts => parts.join(' ')),
+    fc
+      .tuple(leaf, fc.constantFrom('==', '!=', 'in', '<', '<=', '>', '>='), leaf)
+      .map(parts => parts.join(' ')),
     fc
       .tuple(tie('node'), fc.constantFrom(' && ', ' || ', '&&', '\n||\n'), tie('node'))
       .map(parts => parts.join(''))

@@ -100,22 +100,48 @@ resources:
 
 t.test('what the language has and this version lacks is refused by name', async t => {
   const cases: readonly (readonly [string, string])[] = [
-    [`${HEAD}resources: { doc: { immutable: [id] } }`, '10:21 TWR_POLICY_UNSUPPORTED'],
-    [`${HEAD}resources: { doc: { column_rules: [] } }`, '10:21 TWR_POLICY_UNSUPPORTED'],
     [`${HEAD}resources: { doc: { relations: {} } }`, '10:21 TWR_POLICY_UNSUPPORTED'],
-    [
-      `${HEAD}resources: { doc: { rules: { r: { forbid: [read], when: 'true' } } } }`,
-      '10:35 TWR_POLICY_UNSUPPORTED'
-    ],
     [`${HEAD}invariants: []`, '10:1 TWR_POLICY_UNSUPPORTED'],
-    [`${HEAD}resources: { doc: { columns: { at: timestamptz } } }`, '10:36 TWR_POLICY_UNSUPPORTED'],
-    [withCondition('resource.n < 5'), '15:44 TWR_POLICY_UNSUPPORTED'],
-    [withCondition('now == 5'), '15:33 TWR_POLICY_UNSUPPORTED'],
     [withCondition('resource.parent.can("read")'), '15:49 TWR_POLICY_UNSUPPORTED'],
     [withCondition("'resource.shares.exists(s, s.x == 1)'"), '15:50 TWR_POLICY_UNSUPPORTED'],
     [withCondition('resource.parent.mode == "private"'), '15:33 TWR_POLICY_UNSUPPORTED']
   ]
   for (const [text, expected] of cases) t.same(problemsOf(text), [expected], text.split('\n').at(-2) ?? '')
+})
+
+t.test('forbids, column rules and added actions are checked like everything else', async t => {
+  const doc = (body: string) => `${HEAD}resources: { doc: { columns: ${COLUMNS}, ${body} } }`
+  const cases: readonly (readonly [string, readonly string[]])[] = [
+    [doc('rules: { r: { forbid: [read], when: mine } }'), []],
+    [doc('rules: { r: { forbid: [wirte], when: mine } }'), ['10:149 TWR_POLICY_ACTION']],
+    [doc('rules: { r: { forbid: [read], allow: [read], when: mine } }'), ['10:135 TWR_POLICY_EFFECT']],
+    [doc('rules: { r: { when: mine } }'), ['10:135 TWR_POLICY_EFFECT']],
+    [doc('rules: { r: { forbid: [delete], when: mine, check: mine } }'), ['10:170 TWR_POLICY_USELESS_CHECK']],
+    [doc('immutable: [id, tenant]'), ['10:142 TWR_POLICY_UNKNOWN_COLUMN']],
+    [doc('column_rules: [{ columns: [nn], when: mine }]'), ['10:153 TWR_POLICY_UNKNOWN_COLUMN']],
+    [doc('column_rules: [{ columns: [n], when: minne }]'), ['10:163 TWR_POLICY_UNKNOWN_MACRO']],
+    [doc('column_rules: [{ columns: [n] }]'), ['10:141 TWR_POLICY_SCHEMA']],
+    [
+      `${HEAD}actions: { publish: { command: update }, invoke: {} }\nresources: { doc: { columns: ${COLUMNS}, rules: { r: { allow: [publish, invoke], when: mine } } } }`,
+      []
+    ],
+    [`${HEAD}actions: { update: {} }`, ['10:12 TWR_POLICY_RESERVED']],
+    [`${HEAD}actions: { manage: {} }`, ['10:12 TWR_POLICY_RESERVED']],
+    [`${HEAD}actions: { publish: { command: publish } }`, ['10:32 TWR_POLICY_SCHEMA']]
+  ]
+  for (const [text, expected] of cases) t.same(problemsOf(text), expected, text.split('\n').at(-1) ?? '')
+})
+
+t.test('a role flag has a PostgreSQL role of its own, and not one of ours', async t => {
+  const flags = (...roles: readonly string[]) =>
+    problemsOf(
+      `version: 1\nprincipal: { id: uuid, ${roles.map((role, i) => `is_r${i}: { type: bool, role: ${role} }`).join(', ')} }\n`
+    )
+  t.same(flags('authz_a', 'authz_b'), [])
+  t.same(flags('twinrule_app'), ['2:24 TWR_POLICY_RESERVED'])
+  t.same(flags('pg_monitor'), ['2:24 TWR_POLICY_RESERVED'])
+  t.same(flags('public'), ['2:24 TWR_POLICY_RESERVED'])
+  t.same(flags('authz_a', 'authz_a'), ['2:62 TWR_POLICY_DUPLICATE'])
 })
 
 t.test('a condition that has no one meaning is refused', async t => {
@@ -129,6 +155,12 @@ t.test('a condition that has no one meaning is refused', async t => {
     ['resource.n', '15:33 TWR_POLICY_NOT_BOOLEAN'],
     ['\'"text"\'', '15:34 TWR_POLICY_NOT_BOOLEAN'],
     ['resource.owner == "acme"', '15:51 TWR_POLICY_LITERAL'],
+    ['resource.mode < "private"', '15:33 TWR_POLICY_ORDER'],
+    ['principal.tenant_id >= resource.owner', '15:33 TWR_POLICY_ORDER'],
+    ['resource.n < 9007199254740993', '15:33 TWR_POLICY_LITERAL'],
+    ['resource.n < "5"', '15:33 TWR_POLICY_TYPE'],
+    ['now < 5', '15:33 TWR_POLICY_TYPE'],
+    ['resource.n < null', '15:46 TWR_POLICY_NULL'],
     ['resource.n == 9223372036854775808', '15:47 TWR_POLICY_LITERAL'],
     ['resource.n == 1.5', '15:47 TWR_POLICY_SYNTAX'],
     ['\'resource.mode in ["private", "globl"]\'', '15:63 TWR_POLICY_UNKNOWN_LABEL'],
@@ -162,6 +194,8 @@ t.test('a literal takes its type from the other side, and both orders mean the s
     ['resource.n == 007', 'resource.n == 7'],
     ['resource.open', 'resource.open == true'],
     ["'!resource.open'", 'resource.open == false'],
+    ["'!(resource.n < 5)'", 'resource.n >= 5'],
+    ['5 > resource.n', 'resource.n < 5'],
     ['\'!("a" in resource.tags)\'', '\'"a" not in resource.tags\''],
     ['mine && resource.open', 'resource.open && resource.tenant_id == principal.tenant_id'],
     ['mine || mine && resource.open', 'mine'],

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Bundle } from '../../ir/model.js'
 import { canAccessFunction } from './can-access.js'
 import { catalogChecks, leftoverObject } from './checks.js'
+import { guardFunctions, guardObjects } from './column-guards.js'
 import { contextFunctions } from './context.js'
 import { factsFunctions, factsObjects } from './facts.js'
 import { comment, type Fragment, id, join, lit, sql } from './fragment.js'
@@ -18,7 +19,8 @@ function functionSpecs(bundle: Bundle) {
     ...contextFunctions(bundle),
     ...tenancyFunctions(bundle),
     ...factsFunctions(bundle),
-    canAccessFunction(bundle)
+    canAccessFunction(bundle),
+    ...bundle.resources.flatMap(guardFunctions)
   ]
 }
 
@@ -35,7 +37,11 @@ export function accessObjects(bundle: Bundle): readonly SqlObject[] {
     ...tenancyObjects(bundle),
     callersObject(),
     ...specs.map(functionObject),
-    ...bundle.resources.flatMap(resource => [...tableObjects(resource, bundle), ...factsObjects(resource)])
+    ...bundle.resources.flatMap(resource => [
+      ...tableObjects(resource, bundle),
+      ...guardObjects(resource),
+      ...factsObjects(resource)
+    ])
   ]
   const wanted = [...objects, leftoverObject(bundle, specs, objects)]
   return [...wanted, stateRow(bundle, hashOf(wanted))]

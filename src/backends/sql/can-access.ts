@@ -1,4 +1,4 @@
-import type { Gate } from '../../ir/gates.js'
+import type { CommandGate } from '../../ir/gates.js'
 import type { Action, Bundle, Resource } from '../../ir/model.js'
 import { type Fragment, id, join, lit, sql } from './fragment.js'
 import type { FunctionSpec } from './function.js'
@@ -7,7 +7,7 @@ import { gateSql, type RoleView, roleViews } from './policies.js'
 import { appRoles } from './roles.js'
 
 /** What is asked of the stored row. An update that changes nothing must pass both of its gates. */
-const ASKED: readonly { action: Exclude<Action, 'create'>; gates: readonly Gate[] }[] = [
+const ASKED: readonly { action: Exclude<Action, 'create'>; gates: readonly CommandGate[] }[] = [
   { action: 'read', gates: ['read'] },
   { action: 'update', gates: ['update', 'update_new'] },
   { action: 'delete', gates: ['delete'] }

@@ -60,7 +60,8 @@ function columnCheck(columns: readonly (readonly string[])[]): Fragment {
 
 /** The catalog's names of the types that a declared type may have. */
 function catalogType(type: Type): string {
-  if (type.kind === 'set') return `${SQL_TYPE[type.of.kind]}[]`
+  if (type.kind === 'set') return `${catalogType(type.of).split('|')[0]}[]`
+  if (type.kind === 'timestamptz') return 'timestamp with time zone'
   if (type.kind === 'int') return 'bigint|integer|smallint'
   return type.kind === 'text' || type.kind === 'enum' ? 'text|character varying' : SQL_TYPE[type.kind]
 }
@@ -124,6 +125,7 @@ export function leftoverObject(
 BEGIN
   ${closeTables(tables, roles)}
   ${dropPolicies(policies)}
+  ${dropTriggers(objects.flatMap(({ kind, name }) => (kind === 'trigger' ? [name] : [])))}
   ${dropFunctions(specs)}
   ${roleCheck(roles, tables)}
 END`
@@ -153,6 +155,18 @@ ${list(wanted.map(({ table, name }) => `${table}.${name}`))}
       ])
   LOOP
     EXECUTE format('DROP POLICY %I ON %s', old.policy, old.relation);
+  END LOOP;`
+}
+
+function dropTriggers(wanted: readonly string[]): Fragment {
+  const names = wanted.length > 0 ? sql`ARRAY[\n${list(wanted)}\n      ]` : sql`ARRAY[]::text[]`
+  return sql`FOR old IN
+    SELECT t.tgname AS trigger, c.oid::regclass AS relation
+    FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
+    WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace AND left(t.tgname, 9) = 'twinrule_'
+      AND t.tgname <> ALL (${names})
+  LOOP
+    EXECUTE format('DROP TRIGGER %I ON %s', old.trigger, old.relation);
   END LOOP;`
 }
 

@@ -143,6 +143,8 @@ function keyMatch({ type }: Column): { guard: Fragment; value: Fragment } | null
     case 'enum':
       return { guard: sql`$2 IS NOT NULL`, value: sql`$2` }
     case 'bool':
+    case 'date':
+    case 'timestamptz':
     case 'set':
       return null
   }

@@ -8,7 +8,7 @@ import type { Fragment } from './fragment.js'
  * `derived` objects repeat a table's rules in another shape (helper functions): a review shows their names alone.
  */
 export interface SqlObject {
-  readonly kind: 'role' | 'schema' | 'function' | 'rls' | 'policy' | 'grant' | 'state'
+  readonly kind: 'role' | 'schema' | 'function' | 'rls' | 'policy' | 'trigger' | 'grant' | 'state'
   readonly name: string
   readonly table: string | null
   readonly derived?: boolean

@@ -1,5 +1,5 @@
 import type { Condition } from '../../ir/formula.js'
-import { anyRule, type Gate, gateForm, type PartForm } from '../../ir/gates.js'
+import { anyRule, type CommandGate, gateForm, type PartForm } from '../../ir/gates.js'
 import type { Bundle, Resource, Rule } from '../../ir/model.js'
 import type { Nnf } from '../../ir/normal-form.js'
 import { flaggedRole } from '../../ir/principal.js'
@@ -28,7 +28,7 @@ const COMMANDS = {
   INSERT: { using: null, check: 'create' },
   UPDATE: { using: 'update', check: 'update_new' },
   DELETE: { using: 'delete', check: null }
-} as const satisfies Record<string, { using: Gate | null; check: Gate | null }>
+} as const satisfies Record<string, { using: CommandGate | null; check: CommandGate | null }>
 type Command = keyof typeof COMMANDS
 
 /**
@@ -38,7 +38,7 @@ type Command = keyof typeof COMMANDS
  * a statement; in the app role it would be an OR branch that costs the index. So a principal with the flag has all its
  * rights after entering the flag's role, and nobody gains by entering it without the flag.
  */
-export function viewForm(resource: Resource, gate: Gate, view: RoleView): Nnf {
+export function viewForm(resource: Resource, gate: CommandGate, view: RoleView): Nnf {
   const partForm: PartForm = (rules, part) => {
     if (view.flag === null)
       return anyRule(
@@ -52,7 +52,7 @@ export function viewForm(resource: Resource, gate: Gate, view: RoleView): Nnf {
 }
 
 /** The SQL of a gate as a role sees it, or null when it is never open. */
-export function gateSql(resource: Resource, gate: Gate, view: RoleView, indent = 0): Fragment | null {
+export function gateSql(resource: Resource, gate: CommandGate, view: RoleView, indent = 0): Fragment | null {
   const form = viewForm(resource, gate, view)
   return form.kind === 'const' && !form.value ? null : expression(form, indent)
 }

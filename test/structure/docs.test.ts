@@ -95,9 +95,13 @@ t.test('the commands and flags that the documents show exist', async t => {
   const commands = [...(await help()).matchAll(/^ {2}(\w+) .*\[/gm)].map(([, name = '']) => name)
   const helps = new Map<string, string>()
   for (const name of commands) helps.set(name, await help(name))
-  for (const { file, text } of all) {
-    const lines = text.replaceAll('\\\n', ' ')
-    for (const [line, name = '', rest = ''] of lines.matchAll(/(?:`|\$ |npx )twinrule ([a-z]+)([^`\n#]*)/g)) {
+  for (const { file, text, blocks } of all) {
+    const scripts = blocks.flatMap(block => (block.language === 'sh' ? [block.text] : [])).join('\n')
+    const shown = [
+      ...text.matchAll(/`(?:npx )?twinrule ([a-z]+)([^`]*)/g),
+      ...scripts.replaceAll('\\\n', ' ').matchAll(/^(?:\w+=\S+ +)*(?:npx )?twinrule ([a-z]+)([^\n#]*)/gm)
+    ]
+    for (const [line, name = '', rest = ''] of shown) {
       const known = helps.get(name)
       if (!t.ok(known, `${file}: ${line}`)) continue
       for (const [flag] of rest.matchAll(/--[a-z]+/g)) t.match(known, flag, `${file}: ${line}`)

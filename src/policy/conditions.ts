@@ -103,8 +103,7 @@ function parseAt(value: unknown, source: Source, path: Path, problems: PolicyErr
   } catch (fault) {
     if (!(fault instanceof ConditionFault)) throw fault
     const span = source.textSpan(path, fault.start, fault.end)
-    const code = fault.unsupported ? 'TWR_POLICY_UNSUPPORTED' : 'TWR_POLICY_SYNTAX'
-    problems.push(new PolicyError(code, fault.message, span, fault.hint))
+    problems.push(new PolicyError(fault.code, fault.message, span, fault.hint))
     return null
   }
 }

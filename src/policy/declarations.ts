@@ -8,7 +8,8 @@ import { suggest } from './suggest.js'
 /** Enum labels by name; null for one that is declared but misshapen, so that its use is not reported again. */
 export type Enums = ReadonlyMap<string, readonly string[] | null>
 
-const BUILT_IN: Readonly<Record<string, ScalarType>> = {
+/** The types that need no declaration. */
+export const BUILT_IN: Readonly<Record<string, ScalarType>> = {
   uuid: { kind: 'uuid' },
   text: { kind: 'text' },
   bool: { kind: 'bool' },
@@ -57,9 +58,9 @@ export function declaredType(
 }
 
 function scalarType(name: string, enums: Enums): ScalarType | null {
-  const labels = enums.get(name)
-  if (labels !== undefined) return labels === null ? null : { kind: 'enum', name, labels }
-  return Object.hasOwn(BUILT_IN, name) ? (BUILT_IN[name] ?? null) : null
+  if (Object.hasOwn(BUILT_IN, name)) return BUILT_IN[name] ?? null
+  const labels = enums.get(name) ?? null
+  return labels === null ? null : { kind: 'enum', name, labels }
 }
 
 /** The declared columns at a path; a misdeclared one stays as null, so that conditions on it are not reported again. */

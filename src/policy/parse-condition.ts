@@ -167,7 +167,8 @@ class ConditionParser {
   #nested(at: Token, inner: () => Ast): Ast {
     this.#depth += 1
     if (this.#depth > MAX_DEPTH) {
-      throw new ConditionFault(`nested deeper than ${MAX_DEPTH} levels`, at, 'split it with macros')
+      const message = `nested deeper than ${MAX_DEPTH} levels`
+      throw new ConditionFault(message, at, 'split it with macros', 'TWR_POLICY_CONDITION_SIZE')
     }
     const result = inner()
     this.#depth -= 1
@@ -209,7 +210,12 @@ function callFault(segments: readonly Segment[]): ConditionFault {
   const name = last?.name ?? ''
   const place = { start: last?.start ?? 0, end: last?.end ?? 0 }
   if (name === 'exists' || name === 'can') {
-    return new ConditionFault(`${name}() over relations is not supported yet`, place, undefined, true)
+    return new ConditionFault(
+      `${name}() over relations is not supported yet`,
+      place,
+      undefined,
+      'TWR_POLICY_UNSUPPORTED'
+    )
   }
   return new ConditionFault(
     `the language has no function ${name}()`,

@@ -1,4 +1,5 @@
 import { PolicyError } from '../errors/errors.js'
+import { BUILT_IN } from './declarations.js'
 import type { Path, Source } from './source.js'
 import { closest } from './suggest.js'
 import { reservedProblems } from './validate.js'
@@ -36,6 +37,8 @@ export function section(
     problems.push(...reservedProblems(source, [written], Object.keys(value)))
     for (const [key, one] of Object.entries(value)) {
       const path = [written, key]
+      // safety: every column of that type would silently change its meaning
+      if (name === 'enums' && Object.hasOwn(BUILT_IN, key)) problems.push(builtIn(key, source, path))
       const earlier = found.get(key)
       if (earlier === undefined) {
         found.set(key, { name: key, value: one, source, path })
@@ -53,6 +56,11 @@ export function section(
     }
   }
   return new Map([...found.entries()].sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+function builtIn(name: string, source: Source, path: Path): PolicyError {
+  const message = `\`${name}\` is a built-in type`
+  return new PolicyError('TWR_POLICY_RESERVED', message, source.keySpanOf(path), 'choose another name')
 }
 
 /** The key under which a section stands: a misspelt one is reported elsewhere, and what it holds is still checked. */

@@ -24,8 +24,6 @@ export function didYouMean(written: string, known: Iterable<string>): string | u
 
 /** The closest known name or, when none is close, the list of what there is. */
 export function suggest(written: string, known: readonly string[], what: string): string {
-  return (
-    didYouMean(written, known) ??
-    (known.length === 0 ? `no ${what} is declared` : `${what}: ${known.join(', ')}`)
-  )
+  if (known.length === 0) return 'nothing is declared'
+  return didYouMean(written, known) ?? `${what}: ${known.join(', ')}`
 }

@@ -1,3 +1,5 @@
+import type { PolicyCode } from '../errors/codes.js'
+
 /** The smallest parts of a condition. `start` and `end` are offsets into its text. */
 export interface Token {
   readonly kind: 'name' | 'string' | 'int' | 'symbol' | 'end'
@@ -11,15 +13,20 @@ export interface Token {
 export class ConditionFault extends Error {
   readonly start: number
   readonly end: number
-  readonly unsupported: boolean
+  readonly code: PolicyCode
   readonly hint: string | undefined
 
-  constructor(message: string, place: { start: number; end: number }, hint?: string, unsupported = false) {
+  constructor(
+    message: string,
+    place: { start: number; end: number },
+    hint?: string,
+    code: PolicyCode = 'TWR_POLICY_SYNTAX'
+  ) {
     super(message)
     this.start = place.start
     this.end = place.end
     this.hint = hint
-    this.unsupported = unsupported
+    this.code = code
   }
 }
 

@@ -176,7 +176,8 @@ t.test('a condition that has no one meaning is refused', async t => {
     ['resource.open == true == true', '15:55 TWR_POLICY_SYNTAX'],
     ["'resource.tags.size() == 1'", '15:48 TWR_POLICY_SYNTAX'],
     ['"\\"open"', '15:34 TWR_POLICY_SYNTAX'],
-    [`'${'('.repeat(70)}true${')'.repeat(70)}'`, '15:98 TWR_POLICY_SYNTAX'],
+    [`'${'('.repeat(70)}true${')'.repeat(70)}'`, '15:98 TWR_POLICY_CONDITION_SIZE'],
+    [`'${'!'.repeat(70)}resource.open'`, '15:98 TWR_POLICY_CONDITION_SIZE'],
     [`'${'resource.open || '.repeat(6000)}true'`, '15:33 TWR_POLICY_CONDITION_SIZE']
   ]
   for (const [condition, expected] of cases) {
@@ -216,6 +217,11 @@ t.test('names are checked wherever they are declared', async t => {
     [`${HEAD}resources: { __proto__: {} }`, ['10:14 TWR_POLICY_RESERVED']],
     [`${HEAD}resources: { doc: { columns: { constructor: text } } }`, ['10:32 TWR_POLICY_RESERVED']],
     [`${HEAD}resources: { all: {} }`, ['10:14 TWR_POLICY_RESERVED']],
+    ['version: 1\nenums: { uuid: [a] }\nprincipal: { id: uuid }\n', ['2:10 TWR_POLICY_RESERVED']],
+    [
+      'version: 1\nenums: { text: [a], bool: [b], int: [c], date: [d], timestamptz: [e] }\nprincipal: { id: uuid }\n',
+      ['2:10', '2:21', '2:32', '2:42', '2:53'].map(place => `${place} TWR_POLICY_RESERVED`)
+    ],
     [`${HEAD}resources: { Doc: {} }`, ['10:14 TWR_POLICY_SCHEMA']],
     [
       `${HEAD}resources: { doc: { table: 'docs; drop', columns: { id: uuid! } } }`,
@@ -247,6 +253,14 @@ t.test('names are checked wherever they are declared', async t => {
   ]
   for (const [text, expected] of cases)
     t.same(problemsOf(text), expected, text.split('\n').slice(-2).join(' '))
+})
+
+t.test('where nothing is declared, the hint says so', async t => {
+  const doc = (body: string) => `version: 1\nprincipal: { id: uuid }\nresources: { doc: { ${body} } }\n`
+  for (const body of ['use: [shared]', 'immutable: [x]', 'rules: { r: { allow: [read], when: mine } }']) {
+    t.equal(first(doc(body)).hint, 'nothing is declared', body)
+  }
+  t.equal(first(doc('rules: { r: { allow: [read], when: resource.open } }')).hint, 'nothing is declared')
 })
 
 t.test('macros are found in any order, and cycles are refused', async t => {

@@ -661,6 +661,7 @@ CREATE OR REPLACE FUNCTION "twinrule"."decision_facts"("subjects" text[], "tenan
 AS $twinrule$
 BEGIN
   RETURN jsonb_build_object(
+    'revision', (SELECT s.revision FROM twinrule.state AS s),
     'principals', (
       SELECT COALESCE(jsonb_agg(twinrule.principal_facts(u.subject, u.tenant) ORDER BY u.place), '[]')
       FROM unnest(subjects, tenants) WITH ORDINALITY AS u (subject, tenant, place)
@@ -1651,7 +1652,7 @@ BEGIN
 END
 $twinrule$;
 
-INSERT INTO "twinrule".state (revision, sql_sha256) VALUES ('785a168ed032c1d39fb65476cc3c13af9499898858788339c17f655e01e2e964', '0398e2d5a6c5914901196883aa4695b4904a0e3cce1235f9ae4acf4f25dd6702')
+INSERT INTO "twinrule".state (revision, sql_sha256) VALUES ('785a168ed032c1d39fb65476cc3c13af9499898858788339c17f655e01e2e964', '49bcb6284d38db7f54afd6bd7676617fd0875aded5882bc627cd486b3a8789f3')
 ON CONFLICT (only_row) DO UPDATE
 SET revision = excluded.revision, sql_sha256 = excluded.sql_sha256, migrated_at = now(),
   down_sql = NULL, catalog_md5 = NULL;

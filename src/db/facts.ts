@@ -21,11 +21,18 @@ export interface Facts {
 
 /** Reads facts. A database fault rejects: it is never an absent row. */
 export interface FactsReader {
-  read(query: FactsQuery): Promise<Facts>
+  /**
+   * @param revision of the policies that the facts are for
+   * @throws DatabaseError TWR_DB_NOT_MIGRATED when the database holds another revision than `revision`
+   */
+  read(query: FactsQuery, revision: string): Promise<Facts>
   /** @throws DatabaseError TWR_DB_NOT_MIGRATED when the database holds another revision than `revision` */
   ready(revision: string): Promise<void>
   close(): Promise<void>
 }
+
+/** A database that an earlier twinrule migrated does not say its revision. */
+type FactsOfRevision = Facts & { readonly revision?: string | null }
 
 const READ = {
   // a name makes it a prepared statement of each connection
@@ -36,7 +43,7 @@ const READ = {
 /** Facts through a pool: one round trip and one snapshot for a decision or a whole batch. */
 export function createFactsReader(pool: Pool): FactsReader {
   return {
-    async read(query) {
+    async read(query, revision) {
       // the evaluations of a batch mostly share their subject
       const subjects = distinct(query.subjects, ({ id, tenantId }) => JSON.stringify([id, tenantId]))
       const resources = distinct(query.resources, ({ type, id }) => JSON.stringify([type, id]))
@@ -46,10 +53,13 @@ export function createFactsReader(pool: Pool): FactsReader {
         resources.items.map(({ type }) => sendable(type)),
         resources.items.map(({ id }) => sendable(id))
       ]
-      const { rows } = await pool.query<{ facts: Facts }>({ ...READ, values }).catch(refuse)
+      const { rows } = await pool.query<{ facts: FactsOfRevision }>({ ...READ, values }).catch(refuse)
+      const facts = rows[0]?.facts
+      // safety: columns and attributes of another policy are not those that the rules here ask about
+      expectRevision(facts?.revision ?? null, revision)
       return {
-        principals: subjects.places.map(place => answered(rows[0]?.facts.principals[place])),
-        rows: resources.places.map(place => answered(rows[0]?.facts.rows[place]))
+        principals: subjects.places.map(place => answered(facts?.principals[place])),
+        rows: resources.places.map(place => answered(facts?.rows[place]))
       }
     },
     async ready(revision) {
@@ -70,7 +80,9 @@ export function expectRevision(installed: string | null, wanted: string): void {
     installed === null
       ? 'the database holds no compiled policies'
       : `the database holds revision ${installed.slice(0, 12)}, this policy is ${wanted.slice(0, 12)}`,
-    { hint: 'run `twinrule migrate --database URL` as a superuser, with this policy folder' }
+    {
+      hint: 'run `twinrule migrate --database URL` as a superuser with this policy folder, or start the service again with the policies of that revision'
+    }
   )
 }
 

@@ -46,7 +46,7 @@ export function rowOf(resource: Resource, { resource: asked }: DecisionRequest):
   const id = resource.columns.find(column => column.name === 'id')
   // safety: the row that is judged is the row that was asked for
   const named = id === undefined ? null : canonical(id.type, asked.id)
-  if (named?.ok && named.value !== values['id']) {
+  if (named !== null && !(named.ok && named.value === values['id'])) {
     return refuse('invalid_attribute', 'resource.properties.id is not resource.id')
   }
   return { ok: true, values }

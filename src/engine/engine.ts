@@ -105,6 +105,7 @@ export function createEngine(
   }
 }
 
-function actionNames(bundle: Bundle): string {
+/** The four actions and those that a policy adds, for people. */
+export function actionNames(bundle: Bundle): string {
   return [...ACTIONS, ...bundle.actions.map(({ name }) => name)].join(', ')
 }

@@ -21,22 +21,25 @@ export interface DecisionRequest {
 }
 
 /** Why a decision came out as it did. Public and stable; the sentence beside it is not. */
-export type ReasonCode =
-  | 'allowed'
-  | 'no_rule'
-  | 'forbidden'
-  | 'immutable_column'
-  | 'column_rule'
-  | 'unknown_type'
-  | 'unknown_action'
-  | 'unknown_subject_type'
-  | 'unknown_subject'
-  | 'no_tenant'
-  | 'several_tenants'
-  | 'not_a_member'
-  | 'no_row'
-  | 'invalid_attribute'
-  | 'unknown_attribute'
+export const REASON_CODES = [
+  'allowed',
+  'no_rule',
+  'forbidden',
+  'immutable_column',
+  'column_rule',
+  'unknown_type',
+  'unknown_action',
+  'unknown_subject_type',
+  'unknown_subject',
+  'no_tenant',
+  'several_tenants',
+  'not_a_member',
+  'no_row',
+  'invalid_attribute',
+  'unknown_attribute'
+] as const
+/** One of the reasons. */
+export type ReasonCode = (typeof REASON_CODES)[number]
 
 /** The answer to one question. */
 export interface Answer {

@@ -9,6 +9,7 @@ import { ACCESS_FILE, BASE_NAME, BOOKS } from './runner.js'
 export interface Books {
   readonly exists: boolean
   readonly applied: readonly string[]
+  readonly revision: string | null
   readonly hash: string | null
   readonly downSql: string | null
   readonly catalogMatches: boolean
@@ -22,13 +23,18 @@ export async function readBooks(client: ClientBase): Promise<Books> {
   const exists = rows[0]?.books === true
   const applied = exists ? (await client.query<{ name: string }>(`SELECT name FROM ${BOOKS}`)).rows : []
   const books = { exists, applied: applied.map(({ name }) => name) }
-  if (rows[0]?.state !== true) return { ...books, hash: null, downSql: null, catalogMatches: false }
-  const state = await client.query<{ sql_sha256: string; down_sql: string | null; matches: boolean | null }>(
-    `SELECT sql_sha256, down_sql, catalog_md5 = (${CATALOG_MD5}) AS matches FROM twinrule.state`
-  )
+  if (rows[0]?.state !== true)
+    return { ...books, revision: null, hash: null, downSql: null, catalogMatches: false }
+  const state = await client.query<{
+    revision: string
+    sql_sha256: string
+    down_sql: string | null
+    matches: boolean | null
+  }>(`SELECT revision, sql_sha256, down_sql, catalog_md5 = (${CATALOG_MD5}) AS matches FROM twinrule.state`)
   const [row] = state.rows
   return {
     ...books,
+    revision: row?.revision ?? null,
     hash: row?.sql_sha256 ?? null,
     downSql: row?.down_sql ?? null,
     catalogMatches: row?.matches === true

@@ -131,7 +131,9 @@ async function goUp(
   const dir = options.migrationsDir ?? join(PACKAGE, 'migrations')
   const books = await readBooks(client)
   const wanted = (await baseNames(dir)).every(name => books.applied.includes(name))
-  const upToDate = wanted && books.hash === accessHash(options.bundle) && books.catalogMatches
+  // policies may differ in what only the app asks: the SQL is the same then, the revision is not
+  const held = books.revision === options.bundle.revision && books.hash === accessHash(options.bundle)
+  const upToDate = wanted && held && books.catalogMatches
   // the generated part comes last: forget it, so that it runs after new base migrations and in its new text
   if (!upToDate && books.exists) await client.query(`DELETE FROM ${BOOKS} WHERE name = $1`, [ACCESS])
   const done = await runMigrations({ client, dir, direction: 'up', access: accessSql(options.bundle), run })

@@ -69,13 +69,19 @@ function split(text: string): { up: string; down: string } {
   return { up, down }
 }
 
+/** With a position at the end of a line the runner fails to draw its marker, and that error would hide this one. */
+function withoutPosition(error: unknown): never {
+  if (error instanceof Error && 'position' in error) error.position = undefined
+  throw error
+}
+
 /** The runner ends its transaction by itself; here it is a part of a larger one, which the caller ends. */
 function withinTransaction(client: ClientBase): ClientBase {
   const own = /^(?:BEGIN|COMMIT|ROLLBACK);?$/
   const query = (text: string | { text: string }, values?: unknown[]) =>
     typeof text === 'string' && own.test(text.trim())
       ? Promise.resolve({ rows: [] })
-      : client.query(text, values)
+      : client.query(text, values).catch(withoutPosition)
   // the runner calls nothing but query on a client that it did not make
   return { query } as unknown as ClientBase
 }

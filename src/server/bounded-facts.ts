@@ -1,6 +1,7 @@
 import type { Facts, FactsQuery, FactsReader, PrincipalFacts } from '../db/facts.js'
 import { DatabaseError, TwinruleError } from '../errors/errors.js'
-import { storedId } from './facts-needed.js'
+import type { Resource } from '../ir/model.js'
+import { rowKey, storedId } from './facts-needed.js'
 
 const STATUSES: ReadonlySet<unknown> = new Set([
   'member',
@@ -10,16 +11,27 @@ const STATUSES: ReadonlySet<unknown> = new Set([
   'not_a_member'
 ] satisfies PrincipalFacts['status'][])
 
+/** Of which policy facts are read, and how long to wait for them. */
+export interface ReadOptions {
+  readonly revision: string
+  readonly resources: ReadonlyMap<string, Resource>
+  /** Longest wait in milliseconds, pool and network included. */
+  readonly timeoutMs: number
+}
+
 /**
  * One read of the facts that ends in time and is what was asked for.
  *
- * @param timeoutMs longest wait in milliseconds, pool and network included
  * @throws DatabaseError or another TwinruleError; never anything that could be taken for an answer
  */
-export async function readFacts(reader: FactsReader, query: FactsQuery, timeoutMs: number): Promise<Facts> {
+export async function readFacts(
+  reader: FactsReader,
+  query: FactsQuery,
+  { revision, resources, timeoutMs }: ReadOptions
+): Promise<Facts> {
   if (query.subjects.length === 0 && query.resources.length === 0) return { principals: [], rows: [] }
-  const facts: unknown = await bounded(() => reader.read(query), timeoutMs)
-  if (!answers(query, facts))
+  const facts: unknown = await bounded(() => reader.read(query, revision), timeoutMs)
+  if (!answers(query, resources, facts))
     throw new DatabaseError('TWR_DB_FAULT', 'the facts are not those that were asked for')
   return facts
 }
@@ -47,14 +59,17 @@ export async function bounded<T>(work: () => Promise<T>, timeoutMs: number): Pro
 }
 
 /** safety: facts of another subject or row, or too few of them, must not decide anything. */
-function answers(query: FactsQuery, facts: unknown): facts is Facts {
+function answers(query: FactsQuery, resources: ReadOptions['resources'], facts: unknown): facts is Facts {
   if (!isRecord(facts)) return false
   const { principals, rows } = facts
   if (!Array.isArray(principals) || principals.length !== query.subjects.length) return false
   if (!Array.isArray(rows) || rows.length !== query.resources.length) return false
   return (
     query.subjects.every((subject, i) => describes(subject, principals[i])) &&
-    query.resources.every(({ id }, i) => rows[i] === null || (isRecord(rows[i]) && agrees(rows[i]['id'], id)))
+    query.resources.every(({ type, id }, i) => {
+      const row: unknown = rows[i]
+      return row === null || (isRecord(row) && rowKey(resources.get(type), row['id']) === id)
+    })
   )
 }
 
@@ -66,7 +81,7 @@ function describes({ id, tenantId }: FactsQuery['subjects'][number], facts: unkn
   return tenantId === null || agrees(principal['tenant_id'], tenantId)
 }
 
-/** A policy may leave an id undeclared, and then it is not among the facts. */
+/** A policy may leave the tenant undeclared, and then it is not among the facts. */
 function agrees(found: unknown, asked: string): boolean {
   return found === undefined || (typeof found === 'string' && storedId(found) === asked)
 }

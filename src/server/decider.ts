@@ -1,10 +1,11 @@
 import type { Facts, FactsReader, PrincipalFacts } from '../db/facts.js'
-import { type Engine, SUBJECT_TYPE } from '../engine/engine.js'
+import { actionNames, type Engine, SUBJECT_TYPE } from '../engine/engine.js'
 import type { Answer } from '../engine/request.js'
 import { InternalError, TwinruleError } from '../errors/errors.js'
-import { ACTIONS, type Resource } from '../ir/model.js'
+import { type GateQuestion, questionsOf } from '../ir/gates.js'
+import type { Resource } from '../ir/model.js'
 import { readFacts } from './bounded-facts.js'
-import { FactsNeeded, storedId } from './facts-needed.js'
+import { FactsNeeded, rowKey, storedId } from './facts-needed.js'
 import type { Decision, Question, Semantic } from './schemas.js'
 
 /** An item of a batch: a question, or the answer it gets because it is none. */
@@ -37,8 +38,6 @@ const REASONS = {
   not_a_member: 'the subject is not an active member of this tenant, or the tenant is not active'
 } as const satisfies Record<Exclude<PrincipalFacts['status'], 'member'>, string>
 
-const KNOWN_ACTIONS: ReadonlySet<string> = new Set(ACTIONS)
-
 /** Builds the part of the service that is not HTTP. @param timeoutMs longest wait for the facts in milliseconds */
 export function createDecider(engine: Engine, reader: FactsReader, timeoutMs: number): Decider {
   const resources = new Map(engine.bundle.resources.map(resource => [resource.name, resource]))
@@ -58,7 +57,11 @@ export function createDecider(engine: Engine, reader: FactsReader, timeoutMs: nu
       const steps = items.map(item =>
         'answer' in item ? item : plan(engine, resources, item.question, needed)
       )
-      const facts = await readFacts(reader, needed.query(), timeoutMs)
+      const facts = await readFacts(reader, needed.query(), {
+        revision: engine.revision,
+        resources,
+        timeoutMs
+      })
       const answers: Decision[] = []
       for (const step of steps) {
         const answer = 'answer' in step ? step.answer : settle(engine, step, facts)
@@ -83,8 +86,9 @@ function plan(
   if (resource === undefined) {
     return { answer: engine.deny('unknown_type', 'the policy has no such resource type') }
   }
-  if (!KNOWN_ACTIONS.has(action.name)) {
-    return { answer: engine.deny('unknown_action', `actions: ${ACTIONS.join(', ')}`) }
+  const asked = questionsOf(engine.bundle, action.name)
+  if (asked === null) {
+    return { answer: engine.deny('unknown_action', `actions: ${actionNames(engine.bundle)}`) }
   }
   if (subject.type !== SUBJECT_TYPE) {
     return { answer: engine.deny('unknown_subject_type', `subjects are of type ${SUBJECT_TYPE}`) }
@@ -96,14 +100,21 @@ function plan(
   }
   const id = storedId(subject.id)
   if (id === null) return { answer: engine.deny('unknown_subject', REASONS.unknown_subject) }
-  return { question, subject: needed.subject(id, tenantId), row: rowOf(resource, question, needed) }
+  return { question, subject: needed.subject(id, tenantId), row: rowOf(resource, question, asked, needed) }
 }
 
-function rowOf({ table, name }: Resource, { action, resource }: Question, needed: FactsNeeded): Row {
+function rowOf(
+  type: Resource,
+  { resource }: Question,
+  asked: readonly GateQuestion[],
+  needed: FactsNeeded
+): Row {
   const given = resource.properties ?? {}
-  if (table === null || action.name === 'create' || Object.keys(given).length > 0) return { given }
-  const id = storedId(resource.id)
-  return { stored: id === null ? null : needed.resource(name, id) }
+  // an action that asks of the new row alone, like create, is about a row that is not stored yet
+  const asksStored = type.table !== null && asked.some(({ row }) => row === 'old')
+  if (!asksStored || Object.keys(given).length > 0) return { given }
+  const id = rowKey(type, resource.id)
+  return { stored: id === null ? null : needed.resource(type.name, id) }
 }
 
 function settle(engine: Engine, step: Exclude<Step, { answer: Decision }>, facts: Facts): Decision {

@@ -1,10 +1,19 @@
 import type { FactsQuery } from '../db/facts.js'
+import type { Resource } from '../ir/model.js'
+import { canonical } from '../ir/values.js'
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
-/** The id in lower case, or null when it is no uuid and so names nothing that is stored. */
+/** The uuid of a user or tenant in lower case, or null when it is none and so names nobody who is stored. */
 export function storedId(id: string): string | null {
   return UUID.test(id) ? id.toLowerCase() : null
+}
+
+/** The id of a row in the form that names it to the database, or null when it is not of the key's type. */
+export function rowKey(resource: Resource | undefined, id: unknown): string | null {
+  const key = resource?.columns.find(({ name }) => name === 'id')
+  const value = key === undefined ? null : canonical(key.type, id)
+  return value?.ok === true && value.value !== null ? String(value.value) : null
 }
 
 /** The facts that one request needs, each asked for once however many questions share it. */
@@ -22,7 +31,7 @@ export class FactsNeeded {
     return index
   }
 
-  /** Asks for a row; the id is a lower case uuid. Returns its place in the answer. */
+  /** Asks for a row by its `rowKey`. Returns its place in the answer. */
   resource(type: string, id: string): number {
     const key = `${id}/${type}`
     const known = this.#resources.get(key)

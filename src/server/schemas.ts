@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import { REASON_CODES } from '../engine/request.js'
 
 /** Names and ids longer than this are refused: no policy, uuid or table has one. In UTF-16 code units. */
 const MAX_NAME = 256
@@ -41,7 +42,7 @@ export const Decision = Type.Object({
   decision: Type.Boolean(),
   context: Type.Object({
     reason: Type.String(),
-    code: Type.String(),
+    code: Type.Enum([...REASON_CODES, 'invalid_request']),
     rule: Type.Unsafe<string | null>({ type: 'string', nullable: true }),
     revision: Type.String(),
     error: Type.Optional(Type.Object({ status: Type.Integer(), message: Type.String() }))

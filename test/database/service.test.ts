@@ -89,15 +89,19 @@ t.test('the facts of a batch come in one statement, in the order asked', async t
   const database = await demoDatabase(t, bundle)
   const facts = createFactsReader(createPool(database.url('twinrule_service')))
   t.teardown(() => facts.close())
-  t.has(await facts.read(QUESTION), ANSWER)
-  t.same(await facts.read({ subjects: [], resources: [] }), { principals: [], rows: [] })
+  t.has(await facts.read(QUESTION, bundle.revision), ANSWER)
+  t.same(await facts.read({ subjects: [], resources: [] }, bundle.revision), { principals: [], rows: [] })
   const root = { id: DEMO.root, tenantId: null }
   const ada = { id: DEMO.ada, tenantId: null }
-  const again = await facts.read({ subjects: [ada, root, ada, ada], resources: [] })
+  const again = await facts.read({ subjects: [ada, root, ada, ada], resources: [] }, bundle.revision)
   const users = again.principals.map(fact => (fact.status === 'member' ? fact.principal['id'] : fact.status))
   t.same(users, [DEMO.ada, DEMO.root, DEMO.ada, DEMO.ada], 'a subject that is asked for twice')
   await facts.ready(bundle.revision)
   await t.rejects(facts.ready(other.revision), { code: 'TWR_DB_NOT_MIGRATED', hint: /twinrule migrate/ })
+  await t.rejects(facts.read(QUESTION, other.revision), {
+    code: 'TWR_DB_NOT_MIGRATED',
+    message: `the database holds revision ${bundle.revision.slice(0, 12)}, this policy is ffffffffffff`
+  })
 })
 
 t.test('without a tenant the subject acts in the only or default one of the active', async t => {
@@ -109,7 +113,10 @@ t.test('without a tenant the subject acts in the only or default one of the acti
     await owner.end()
   })
   const chosen = async () => {
-    const { principals } = await facts.read({ subjects: [{ id: DEMO.ada, tenantId: null }], resources: [] })
+    const { principals } = await facts.read(
+      { subjects: [{ id: DEMO.ada, tenantId: null }], resources: [] },
+      bundle.revision
+    )
     const [first] = principals
     return first?.status === 'member' ? first.principal['tenant_id'] : first?.status
   }
@@ -227,10 +234,13 @@ t.test('a fault of the database rejects, and the pool recovers from it', async t
     await owner.end()
   })
   const ask = () =>
-    facts.read({
-      subjects: [{ id: DEMO.root, tenantId: null }],
-      resources: [{ type: 'agent', id: DEMO.agent(1) }]
-    })
+    facts.read(
+      {
+        subjects: [{ id: DEMO.root, tenantId: null }],
+        resources: [{ type: 'agent', id: DEMO.agent(1) }]
+      },
+      bundle.revision
+    )
   t.same((await ask()).principals, [ROOT_FACTS])
   await owner.query('BEGIN; LOCK TABLE agents IN ACCESS EXCLUSIVE MODE')
   await t.rejects(ask(), { code: /^TWR_DB_/ }, 'a locked table')
@@ -242,7 +252,7 @@ t.test('a fault of the database rejects, and the pool recovers from it', async t
   await ask().catch(() => {})
   t.same((await ask()).principals, [ROOT_FACTS], 'after its connections were killed')
   const nowhere = createFactsReader(createPool('postgres://twinrule_service@127.0.0.1:1/none'))
-  await t.rejects(nowhere.read(QUESTION), { code: 'TWR_DB_UNREACHABLE' })
+  await t.rejects(nowhere.read(QUESTION, bundle.revision), { code: 'TWR_DB_UNREACHABLE' })
   await nowhere.close()
 })
 
@@ -258,11 +268,11 @@ t.test('the embedded database runs the same migrations and facts, as the login o
       t.equal(reports.at(-1)?.length, expected)
       await guardDatabase(embedded.pool, bundle)
       const facts = createFactsReader(embedded.pool)
-      t.has(await facts.read(QUESTION), ANSWER)
+      t.has(await facts.read(QUESTION, bundle.revision), ANSWER)
       await facts.ready(bundle.revision)
       await t.rejects(embedded.pool.query('SELECT FROM agents'), { code: '42501' })
       await t.rejects(embedded.pool.query('SELECT nonsense'), { code: '42703' })
-      t.has(await facts.read(QUESTION), ANSWER, 'after a failed statement')
+      t.has(await facts.read(QUESTION, bundle.revision), ANSWER, 'after a failed statement')
       const { rows } = await embedded.pool.query('SELECT current_user AS me, session_user AS login')
       t.same(rows, [{ me: 'twinrule_service', login: 'twinrule_service' }])
     } finally {

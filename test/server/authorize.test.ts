@@ -28,6 +28,7 @@ t.test('the demo table, one by one and as one batch, with one read of the facts 
     })
   }
   t.equal(facts.queries.length, CELLS.length)
+  t.strictSame(new Set(facts.revisions), new Set([engine.revision]), 'for the policies that decide')
   const evaluations = CELLS.map(({ user, n, action }) => question(users[user], action, n))
   const { body } = await post(app, { evaluations })
   t.strictSame(
@@ -149,6 +150,8 @@ t.test('a row that the caller sends is the row, and is not read', async t => {
   t.equal((await post(app, ask(rest))).body.decision, true, 'the id is that of the resource')
   const other = await post(app, ask({ ...mine, id: agent(1) }))
   t.strictSame([other.body.decision, other.body.context.code], [false, 'invalid_attribute'])
+  const none = await post(app, ask(mine, 'no uuid'))
+  t.strictSame([none.body.decision, none.body.context.code], [false, 'invalid_attribute'])
   const lists = await post(app, ask({ ...mine, tenant_id: [tenants.acme] }))
   t.strictSame([lists.body.decision, lists.body.context.code], [false, 'invalid_attribute'])
   t.equal(

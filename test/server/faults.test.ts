@@ -1,7 +1,18 @@
 import t from 'tap'
 import type { FactsReader } from '../../src/db/facts.js'
 import { DatabaseError } from '../../src/errors/errors.js'
-import { agent, engine, fakeFacts, post, question, service, settings, tenants, users } from './service.js'
+import {
+  agent,
+  engine,
+  type FakeFacts,
+  fakeFacts,
+  post,
+  question,
+  service,
+  settings,
+  tenants,
+  users
+} from './service.js'
 
 const SECRET = 'select * from agents where tenant_id ='
 const ask = question(users.ada, 'read', 1)
@@ -16,7 +27,7 @@ const good = await fakeFacts().read({
 const later = (ms: number): Promise<void> => new Promise(resolve => void setTimeout(resolve, ms))
 
 /** A reader whose read answers with anything. */
-const reading = (read: () => unknown) => fakeFacts({ read: read as FactsReader['read'] })
+const reading = (read: () => unknown) => fakeFacts({ read: read as FakeFacts['read'] })
 
 t.test('a fault of the facts is 503, neither a permit nor a deny, and says nothing of the fault', async t => {
   const late = later(150).then(() => Promise.reject(new Error(SECRET)))
@@ -56,6 +67,8 @@ t.test('a fault of the facts is 503, neither a permit nor a deny, and says nothi
     ['a row that is missing', () => ({ ...good, rows: [undefined] })],
     ['a row that is a list', () => ({ ...good, rows: [[]] })],
     ['the row of another id', () => ({ ...good, rows: [{ ...good.rows[0], id: agent(2) }] })],
+    ['a row without its id', () => ({ ...good, rows: [{ tenant_id: tenants.acme }] })],
+    ['a row whose id is none', () => ({ ...good, rows: [{ ...good.rows[0], id: 1 }] })],
     ['too few principals', () => ({ ...good, principals: [] })],
     ['too many principals', () => ({ ...good, principals: [...good.principals, ...good.principals] })],
     ['an unknown status', () => ({ ...good, principals: [{ ...allowed, status: 'fine' }] })],

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
-import type { FactsQuery, FactsReader, PrincipalFacts } from '../../src/db/facts.js'
+import type { Facts, FactsQuery, FactsReader, PrincipalFacts } from '../../src/db/facts.js'
 import { createEngine, type Engine } from '../../src/engine/engine.js'
 import { loadFolder } from '../../src/policy/load.js'
 import { type AppOptions, buildApp } from '../../src/server/app.js'
@@ -60,16 +60,20 @@ export function stored(n: number): ReturnType<typeof row> {
 
 /** A reader over the demo data in memory that notes what it was asked; `overrides` break it. */
 export interface FakeFacts extends FactsReader {
+  read(query: FactsQuery, revision?: string): Promise<Facts>
   readonly queries: FactsQuery[]
+  readonly revisions: unknown[]
   closed: number
 }
 
-export function fakeFacts(overrides: Partial<FactsReader> = {}): FakeFacts {
+export function fakeFacts(overrides: Partial<FakeFacts> = {}): FakeFacts {
   const facts: FakeFacts = {
     queries: [],
+    revisions: [],
     closed: 0,
-    async read(query) {
+    async read(query, revision) {
       facts.queries.push(query)
+      facts.revisions.push(revision)
       return {
         principals: query.subjects.map(principal),
         rows: query.resources.map(({ type, id }) => (type === 'agent' ? (rows[id] ?? null) : null))

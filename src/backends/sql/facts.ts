@@ -129,8 +129,9 @@ function rowBranch(resource: Resource): readonly Fragment[] {
   ]
 }
 
-const INT_GUARD = sql`CASE WHEN $2 ~ '^(0|-?[1-9][0-9]{0,18})$'
-    THEN $2::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 ELSE false END`
+// in parentheses: plpgsql takes the first THEN outside of them for that of its IF
+const INT_GUARD = sql`(CASE WHEN $2 ~ '^(0|-?[1-9][0-9]{0,18})$'
+    THEN $2::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 ELSE false END)`
 
 /** How the text of an id becomes the value of the key column, and when it can be one at all. */
 function keyMatch({ type }: Column): { guard: Fragment; value: Fragment } | null {
@@ -156,11 +157,15 @@ function asText({ type }: Column): Fragment {
   return type.kind === 'set' && type.of.kind === 'int' ? sql`::text[]` : sql``
 }
 
-/** Everything that a batch of decisions needs, in one statement and so in one snapshot, in the order asked. */
+/**
+ * Everything that a batch of decisions needs, in one statement and so in one snapshot, in the order asked; and the
+ * revision of the policies that it belongs to.
+ */
 function decisionFacts(): FunctionSpec {
   const parameters = ['subjects', 'tenants', 'resource_types', 'resource_ids']
   const body = sql`BEGIN
   RETURN jsonb_build_object(
+    'revision', (SELECT s.revision FROM twinrule.state AS s),
     'principals', (
       SELECT COALESCE(jsonb_agg(twinrule.principal_facts(u.subject, u.tenant) ORDER BY u.place), '[]')
       FROM unnest(subjects, tenants) WITH ORDINALITY AS u (subject, tenant, place)

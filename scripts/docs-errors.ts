@@ -14,7 +14,11 @@ const GROUPS: readonly (readonly [prefix: string, heading: string, text: string]
   ],
   ['TWR_CONFIG', 'Settings and flags', 'Something outside the policy files is missing or wrong.'],
   ['TWR_DB_', 'Databases', 'Over HTTP these answer 503 and never name a row, a user or a tenant.'],
-  ['TWR_REQUEST_', 'Requests', 'Answered by the service with a 4xx status; they never end a command.'],
+  [
+    'TWR_REQUEST_',
+    'Requests',
+    'Answered by the service: OVERLOADED and DRAINING with 503, the others with a 4xx status. They never end a command.'
+  ],
   ['TWR_BUG', 'Faults', 'Not your mistake. Please report it with the policy files.']
 ]
 

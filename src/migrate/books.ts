@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ClientBase } from 'pg'
-import { ConfigError } from '../errors/errors.js'
+import { ConfigError, DatabaseError } from '../errors/errors.js'
 import { CATALOG_MD5 } from './catalog.js'
-import { ACCESS_FILE, BASE_NAME, BOOKS } from './runner.js'
+import { ACCESS, ACCESS_FILE, BASE_NAME, BOOKS } from './runner.js'
 
 /** What earlier runs left written down in the database. */
 export interface Books {
@@ -39,6 +39,24 @@ export async function readBooks(client: ClientBase): Promise<Books> {
     downSql: row?.down_sql ?? null,
     catalogMatches: row?.matches === true
   }
+}
+
+/**
+ * Refuses a folder that is not the one with which the database was migrated.
+ *
+ * @throws DatabaseError TWR_DB_MIGRATION when it lacks a migration that was run
+ */
+export function refuseMissing(dir: string, names: readonly string[], applied: readonly string[]): void {
+  const missing = applied.filter(name => name !== ACCESS && !names.includes(name)).sort()
+  if (missing.length === 0) return
+  const files = missing.map(name => `${name}.sql`).join(', ')
+  throw new DatabaseError(
+    'TWR_DB_MIGRATION',
+    `${dir} lacks migrations that this database has run: ${files}`,
+    {
+      hint: 'name the folder that holds them, always the same one: --migrations DIR'
+    }
+  )
 }
 
 /**

@@ -7,11 +7,11 @@ import { accessHash, accessSql } from '../backends/sql/access.js'
 import { ROLES } from '../backends/sql/names.js'
 import { DatabaseError } from '../errors/errors.js'
 import type { Bundle } from '../ir/model.js'
-import { baseNames, readBooks } from './books.js'
+import { baseNames, readBooks, refuseMissing } from './books.js'
 import { CATALOG_MD5 } from './catalog.js'
 import { migrationFailure } from './failure.js'
 import { isVerifierOf, scramVerifier, setPasswordSql } from './passwords.js'
-import { ACCESS, BOOKS, runMigrations } from './runner.js'
+import { ACCESS, BOOKS, runMigrations, SEARCH_PATH } from './runner.js'
 
 /** What to migrate, and how. */
 export interface MigrateOptions {
@@ -95,7 +95,7 @@ async function migrateOn(client: ClientBase, options: MigrateOptions): Promise<M
 
 /** Settings of this transaction alone, the lock, and the demands on server and login. */
 async function prepare(client: ClientBase): Promise<void> {
-  await client.query(`SET LOCAL search_path = pg_catalog, public, pg_temp; SET LOCAL client_min_messages = warning;
+  await client.query(`${SEARCH_PATH} SET LOCAL client_min_messages = warning;
     SET LOCAL statement_timeout = 0; SET LOCAL check_function_bodies = on; SET LOCAL row_security = on;
     SET LOCAL standard_conforming_strings = on`)
   const { rows } = await client.query<{ superuser: boolean; version: number; login: string }>(
@@ -130,7 +130,9 @@ async function goUp(
 ): Promise<void> {
   const dir = options.migrationsDir ?? join(PACKAGE, 'migrations')
   const books = await readBooks(client)
-  const wanted = (await baseNames(dir)).every(name => books.applied.includes(name))
+  const names = await baseNames(dir)
+  refuseMissing(dir, names, books.applied)
+  const wanted = names.every(name => books.applied.includes(name))
   // policies may differ in what only the app asks: the SQL is the same then, the revision is not
   const held = books.revision === options.bundle.revision && books.hash === accessHash(options.bundle)
   const upToDate = wanted && held && books.catalogMatches
@@ -161,7 +163,8 @@ async function goDown(
   run: Progress
 ): Promise<void> {
   const dir = options.migrationsDir ?? join(PACKAGE, 'migrations')
-  const { downSql } = await readBooks(client)
+  const { applied, downSql } = await readBooks(client)
+  refuseMissing(dir, await baseNames(dir), applied)
   const access = { ...accessSql(options.bundle), ...(downSql === null ? {} : { down: downSql }) }
   const done = await runMigrations({ client, dir, direction: 'down', count: options.count ?? 1, access, run })
   for (const name of done) steps.push(name === ACCESS ? 'removed the access rules' : `undid ${name}`)

@@ -12,6 +12,10 @@ export const ACCESS = '9999_access'
 export const ACCESS_FILE = 'access.sql'
 /** The table of what was run. Not node-pg-migrate's default, which an application may use for itself. */
 export const BOOKS = 'twinrule.migrations'
+/** For everything that is ours: a name of the application never stands for one of PostgreSQL's. */
+export const SEARCH_PATH = 'SET LOCAL search_path = pg_catalog, public, pg_temp;'
+/** For numbered migrations: what they create without a schema is the application's. */
+const BASE_SEARCH_PATH = 'SET LOCAL search_path = public, pg_temp;'
 /** File names of numbered migrations. */
 export const BASE_NAME = /^\d{4}_[a-z0-9_]+\.sql$/
 
@@ -37,7 +41,7 @@ export async function runMigrations({ client, dir, direction, count, access, run
       const name = basename(file, '.sql')
       const step = (text: string) => (builder: { sql(text: string): void }) => {
         run.during = `migration ${name === ACCESS ? 'access' : name}`
-        builder.sql(text)
+        builder.sql(name === ACCESS ? text : `${BASE_SEARCH_PATH}\n${text}\n;\n${SEARCH_PATH}`)
       }
       return { id: file, filePaths: [file], actions: { up: step(up), down: step(down) } }
     })

@@ -221,6 +221,57 @@ t.test('tables and columns that the policy names must be there', async t => {
   await fails(/public.notes.id is uuid, but the resource note declares uuid NOT NULL/)
 })
 
+const NOTES = `-- Up Migration
+CREATE TABLE notes (id uuid PRIMARY KEY, tenant_id uuid REFERENCES tenants (id)) -- no semicolon
+-- Down Migration
+DROP TABLE notes
+`
+
+t.test("one's own migrations create in public, and another folder is refused by name", async t => {
+  const database = await createDatabase(t)
+  const dir = t.testdir()
+  await cp('migrations', dir, { recursive: true })
+  await writeFile(join(dir, '0003_notes.sql'), NOTES)
+  const options = { database: database.url(), bundle: compiled(SMALL), migrationsDir: dir }
+  t.match((await migrate(options)).steps, [/0001/, /0002/, 'applied 0003_notes', /^applied the access rules/])
+  t.same((await migrate(options)).steps, [])
+  t.same(await query(database, "SELECT to_regclass('public.notes') IS NOT NULL AS there"), [{ there: true }])
+  const elsewhere = { database: database.url(), bundle }
+  for (const direction of ['up', 'down'] as const) {
+    await t.rejects(migrate({ ...elsewhere, direction }), {
+      code: 'TWR_DB_MIGRATION',
+      message: /lacks migrations that this database has run: 0003_notes\.sql$/,
+      hint: /--migrations DIR/
+    })
+  }
+  t.match((await migrate({ ...options, direction: 'down', count: 2 })).steps, [/access/, 'undid 0003_notes'])
+  t.same((await migrate(elsewhere)).steps.length, 1, 'then the other folder will do')
+})
+
+t.test('a mistake at the end of a line is told in the words of the server', async t => {
+  const database = await createDatabase(t)
+  const wrong = `CREATE FUNCTION wrong() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF CASE WHEN true
+    THEN true ELSE false END THEN NULL; END IF;
+END $$;`
+  const dir = t.testdir({ '0001_wrong.sql': `-- Up Migration\n${wrong}\n-- Down Migration\n` })
+  await t.rejects(migrate({ database: database.url(), bundle, migrationsDir: dir }), {
+    code: 'TWR_DB_MIGRATION',
+    message: /^migration 0001_wrong failed: syntax error/
+  })
+})
+
+t.test('a revision that changes nothing in SQL is recorded', async t => {
+  const database = await createDatabase(t)
+  await query(database, 'CREATE TABLE notes (id uuid NOT NULL, tenant_id uuid)')
+  const { revision } = compiled(`actions: { invoke: {} }${SMALL}`)
+  await migrate({ database: database.url(), bundle: compiled(SMALL) })
+  const next = { database: database.url(), bundle: compiled(`actions: { invoke: {} }${SMALL}`) }
+  t.same((await migrate(next)).steps, [`applied the access rules of revision ${revision}`])
+  t.same(await query(database, 'SELECT revision FROM twinrule.state'), [{ revision }])
+})
+
 t.test('a permissive policy from elsewhere on a managed table is refused', async t => {
   const database = await createDatabase(t)
   await migrate({ database: database.url(), bundle })

@@ -41,6 +41,11 @@ t.test('the login of the service is never used to migrate', async t => {
   t.match(err, /^TWR_CONFIG no database to migrate: --database and TWINRULE_MIGRATE_DATABASE_URL are not set/)
 })
 
+t.test('the help says whose login it needs', async t => {
+  const { out } = await migrate(['--help'])
+  t.match(out.replace(/\s+/g, ' '), /needs the login of a superuser/)
+})
+
 t.test('flags of the other direction are refused', async t => {
   t.match(await migrate(['up', '--count', '2', '--database', 'postgres://x']), { code: 2, err: /--count/ })
   t.match(await migrate(['down', '--demo', '--database', 'postgres://x']), { code: 2, err: /--demo/ })

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -48,6 +48,37 @@ t.test('without DATABASE_URL: the printed requests work, and a second start keep
     await server.close()
     t.notOk(existsSync(`${TWINRULE_DATA_DIR}.lock`), 'the folder is free again')
   }
+})
+
+const OWN = `version: 1
+principal: { id: uuid, tenant_id: uuid }
+resources:
+  note:
+    table: notes
+    columns: { id: uuid!, tenant_id: uuid! }
+    rules: { owner: { allow: [read], when: resource.tenant_id == principal.tenant_id } }
+`
+
+t.test('tables of migrations of your own, on the embedded database', async t => {
+  const dir = t.testdir({ policies: { 'notes.yaml': OWN } })
+  const migrations = join(dir, 'db')
+  cpSync(join(POLICIES, '..', 'migrations'), migrations, { recursive: true })
+  writeFileSync(
+    join(migrations, '0003_notes.sql'),
+    '-- Up Migration\nCREATE TABLE notes (id uuid PRIMARY KEY, tenant_id uuid NOT NULL);\n-- Down Migration\nDROP TABLE notes;\n'
+  )
+  const env = { ...QUIET, TWINRULE_DATA_DIR: join(dir, 'data') }
+  const { io, out, err } = capture(env)
+  const server = await startService({ policies: join(dir, 'policies'), migrations, demo: true }, io)
+  t.teardown(() => server.close())
+  t.match(err(), /applied 0003_notes/)
+  t.notMatch(out(), /curl|agent/, 'no request about a type that the policy does not have')
+  t.match(out(), /\/authorize answers questions about note$/m)
+  const useless = await serve(['--migrations', migrations], {
+    DATABASE_URL: 'postgres://x',
+    TWINRULE_API_KEYS: 'k'
+  })
+  t.match(useless, { code: 2, err: /TWR_CONFIG --migrations is for the embedded database/ })
 })
 
 t.test('the embedded database is refused in production, and nothing is written', async t => {
@@ -135,6 +166,7 @@ t.test('a request to paste survives any key and any address', async t => {
     revision: 'f'.repeat(64),
     embedded: true,
     demo: true,
+    types: ['agent'],
     key: "it's"
   })
   t.match(text, `curl -s -w '\\n' 'http://127.0.0.1:8080/authorize' -H 'authorization: Bearer it'\\''s'`)

@@ -9,7 +9,7 @@ import { count } from '../problems.js'
 
 const DESCRIPTION = `Brings a database from any earlier state to the policies, in one transaction; the second time it does nothing.
 
-It needs a superuser's login, which the service's own login must not be: give it with --database or TWINRULE_MIGRATE_DATABASE_URL. DATABASE_URL is not read. TWINRULE_SERVICE_PASSWORD and TWINRULE_APP_PASSWORD, when set, become the passwords of the logins twinrule_service and twinrule_app.`
+It needs the login of a superuser: roles, their attributes and rows behind forced row-level security need one. Give its URL with --database or TWINRULE_MIGRATE_DATABASE_URL; the service's own login must not be one. DATABASE_URL is not read. TWINRULE_SERVICE_PASSWORD and TWINRULE_APP_PASSWORD, when set, become the passwords of the logins twinrule_service and twinrule_app.`
 
 interface MigrateFlags {
   readonly database?: string

@@ -20,11 +20,16 @@ export function registerServe(program: Command, { io, end }: Context): void {
     .summary('run the decision service')
     .description(DESCRIPTION)
     .option('--policies <dir>', 'the folder of the policy files', 'policies')
+    .option(
+      '--migrations <dir>',
+      'the numbered migrations of the embedded database (default: those of twinrule)'
+    )
     .option('--demo', 'load the demo data into the embedded database, and print requests to try')
     .addHelpText(
       'after',
       examples(
         'twinrule serve --demo',
+        'twinrule serve --policies policies --migrations db',
         'DATABASE_URL=postgres://twinrule_service:...@db/app TWINRULE_API_KEYS=... twinrule serve'
       )
     )

@@ -3,16 +3,21 @@ export interface Banner {
   readonly address: string
   readonly revision: string
   readonly embedded: boolean
+  /** Whether the demo data is wanted, and so requests to try. */
   readonly demo: boolean
+  /** The resource types of the policy. */
+  readonly types: readonly string[]
   /** A key to show; undefined where it must not be shown. */
   readonly key: string | undefined
 }
 
+/** The resource type of the requests to try. */
+const EXAMPLE_TYPE = 'agent'
 const GUS = '00000000-0000-0000-0001-00000000000b'
 const SHARED_AGENT = '00000000-0000-0000-0002-000000000002'
 
 /** How to reach a service, for a person who has just started it. */
-export function bannerText({ address, revision, embedded, demo, key }: Banner): string {
+export function bannerText({ address, revision, embedded, demo, types, key }: Banner): string {
   const url = reachable(address)
   const lines = [
     '',
@@ -20,17 +25,20 @@ export function bannerText({ address, revision, embedded, demo, key }: Banner): 
     `  policies   revision ${revision.slice(0, 12)}`,
     `  database   ${embedded ? 'embedded, for a first look' : 'of DATABASE_URL'}`,
     ...(key === undefined ? [] : [`  API key    ${key}`]),
-    ...(demo && key !== undefined ? requests(url, key) : [])
+    ...(demo && key !== undefined ? requests(url, key, types) : [])
   ]
   return `${lines.join('\n')}\n\n`
 }
 
-function requests(url: string, key: string): readonly string[] {
+function requests(url: string, key: string, types: readonly string[]): readonly string[] {
+  if (!types.includes(EXAMPLE_TYPE)) {
+    return ['', `  # POST ${url}/authorize answers questions about ${types.join(', ') || 'no resource type'}`]
+  }
   const ask = (action: string) => {
     const question = {
       subject: { type: 'user', id: GUS },
       action: { name: action },
-      resource: { type: 'agent', id: SHARED_AGENT }
+      resource: { type: EXAMPLE_TYPE, id: SHARED_AGENT }
     }
     const headers = [`authorization: Bearer ${key}`, 'content-type: application/json']
     const flags = headers.map(header => `-H ${quoted(header)}`).join(' ')
@@ -38,10 +46,10 @@ function requests(url: string, key: string): readonly string[] {
   }
   return [
     '',
-    "  # allowed: gus of globex reads acme's agent, which is shared with globex",
+    "  # allowed by the example policy: gus of globex reads acme's agent, which is shared with globex",
     `  ${ask('read')}`,
     '',
-    '  # denied: to change it is not shared',
+    '  # denied by it: to change that agent is not shared',
     `  ${ask('update')}`
   ]
 }

@@ -12,6 +12,8 @@ import { lockFolder } from './folder-lock.js'
 export interface FactsSourceOptions {
   readonly bundle: Bundle
   readonly config: Pick<ServerConfig, 'databaseUrl' | 'poolSize' | 'factsTimeoutMs'>
+  /** The folder of numbered migrations for the embedded database; undefined for that of twinrule. */
+  readonly migrations: string | undefined
   readonly demo: boolean
   readonly io: Io
 }
@@ -41,7 +43,8 @@ async function serverFacts(url: string, { bundle, config, io }: FactsSourceOptio
   }
 }
 
-async function embeddedFacts({ bundle, demo, io }: FactsSourceOptions): Promise<FactsReader> {
+async function embeddedFacts({ bundle, migrations, demo, io }: FactsSourceOptions): Promise<FactsReader> {
+  const folder = migrations === undefined ? {} : { migrationsDir: migrations }
   refuseInProduction(io.env)
   const dataDir = variable(io, 'TWINRULE_DATA_DIR') ?? DATA_DIR
   const unlock = await lockFolder(dataDir)
@@ -51,7 +54,7 @@ async function embeddedFacts({ bundle, demo, io }: FactsSourceOptions): Promise<
       dataDir,
       env: io.env,
       prepare: async client => {
-        const { steps } = await migrate({ database: client, bundle, demo })
+        const { steps } = await migrate({ database: client, bundle, demo, ...folder })
         for (const step of steps) io.err(`  ${step}\n`)
       }
     })

@@ -11,6 +11,8 @@ import { openFacts } from './facts-source.js'
 /** The flags of `twinrule serve`. */
 export interface ServeOptions {
   readonly policies: string
+  /** The folder of the embedded database's numbered migrations; by default the one that comes with twinrule. */
+  readonly migrations?: string
   readonly demo?: boolean
 }
 
@@ -22,19 +24,36 @@ const KEY_BYTES = 24
  *
  * @throws PolicyProblems, ConfigError, or DatabaseError when the database is not safe to use; nothing runs then
  */
-export async function startService({ policies, demo = false }: ServeOptions, io: Io): Promise<RunningServer> {
+export async function startService(
+  { policies, migrations, demo = false }: ServeOptions,
+  io: Io
+): Promise<RunningServer> {
   const config = readConfig(io.env)
+  refuseUseless(config, migrations)
   const apiKeys = keysOf(config)
   const { bundle, problems } = await loadFolder(policies)
   if (bundle === null) throw new PolicyProblems(problems)
   const engine = createEngine(bundle)
-  const facts = await openFacts({ bundle, config, demo, io })
+  const facts = await openFacts({ bundle, config, migrations, demo, io })
   const server = await startServer({ engine, facts, config: { ...config, apiKeys } })
   const embedded = config.databaseUrl === undefined
+  const types = bundle.resources.map(({ name }) => name)
   // safety: the key of a real service does not belong into its output, which ends in log archives
   const key = embedded || demo ? apiKeys[0] : undefined
-  io.out(bannerText({ address: server.address, revision: bundle.revision, embedded, demo, key }))
+  io.out(bannerText({ address: server.address, revision: bundle.revision, embedded, demo, types, key }))
   return server
+}
+
+/** A server's database is migrated by `twinrule migrate`: the folder would be passed over in silence. */
+function refuseUseless({ databaseUrl }: ServerConfig, migrations: string | undefined): void {
+  if (databaseUrl === undefined || migrations === undefined) return
+  throw new ConfigError(
+    'TWR_CONFIG',
+    '--migrations is for the embedded database, and DATABASE_URL names a server',
+    {
+      hint: 'leave it out, and migrate the server with `twinrule migrate --migrations DIR --database URL`'
+    }
+  )
 }
 
 /** The keys of callers. The embedded database is for a first look, so there a random one will do. */

@@ -1,4 +1,5 @@
-import type { Values } from '../ir/evaluate.js'
+import type { Related, Values } from '../ir/evaluate.js'
+import type { Relation } from '../ir/formula.js'
 import type { Bundle, Column, Resource } from '../ir/model.js'
 import { canonical, type Value } from '../ir/values.js'
 import type { DecisionRequest, DenyCode } from './request.js'
@@ -36,12 +37,17 @@ export function principalOf(bundle: Bundle, { subject }: DecisionRequest): Canon
  * Properties that no rule can read are left out.
  */
 export function rowOf(resource: Resource, { resource: asked }: DecisionRequest): Canonicalised {
-  const values: Record<string, Value> = Object.create(null)
+  const values: Record<string, Values[string]> = Object.create(null)
   for (const column of resource.columns) {
     const sent = own(asked.properties, column.name)
     const value = columnValue(column, column.name === 'id' ? (sent ?? asked.id) : sent)
     if ('code' in value) return { ok: false, ...value }
     values[column.name] = value.value
+  }
+  for (const relation of resource.relations) {
+    const related = relatedValues(relation, own(asked.properties, relation.name), 'resource')
+    if ('code' in related) return { ok: false, ...related }
+    values[relation.name] = related.rows
   }
   const id = resource.columns.find(column => column.name === 'id')
   // safety: the row that is judged is the row that was asked for
@@ -59,8 +65,12 @@ export function changedRow(resource: Resource, row: Values, { action }: Decision
   if (typeof changes !== 'object' || Array.isArray(changes)) {
     return refuse('invalid_attribute', 'action.properties.changes is not an object of columns')
   }
-  const values: Record<string, Value> = Object.assign(Object.create(null), row)
+  const values: Record<string, Values[string]> = Object.assign(Object.create(null), row)
+  const related = relatedChanges(resource, row, changes)
+  if ('code' in related) return { ok: false, ...related }
+  Object.assign(values, related.rows)
   for (const [name, input] of Object.entries(changes)) {
+    if (resource.relations.some(relation => relation.name === name)) continue
     const column = resource.columns.find(one => one.name === name)
     if (column === undefined) {
       // safety: a misspelt column must not be judged as "nothing changes"
@@ -77,11 +87,70 @@ export function changedRow(resource: Resource, row: Values, { action }: Decision
   return { ok: true, values }
 }
 
-function columnValue(column: Column, input: unknown): { readonly value: Value } | Refusal {
+/** Related rows go with the column that leads to them: when it changes, others belong to the row. */
+function relatedChanges(
+  resource: Resource,
+  row: Values,
+  changes: object
+): { readonly rows: Readonly<Record<string, readonly Related[]>> } | Refusal {
+  const rows: Record<string, readonly Related[]> = {}
+  for (const relation of resource.relations) {
+    const sent = own(changes as Record<string, unknown>, relation.name)
+    const leads = own(changes as Record<string, unknown>, relation.local)
+    const column = resource.columns.find(({ name }) => name === relation.local)
+    const next = column === undefined || leads === undefined ? null : canonical(column.type, leads)
+    const moves = next !== null && (!next.ok || next.value !== row[relation.local])
+    if (sent === undefined && !moves) continue
+    const made = relatedValues(relation, sent, 'action.properties.changes')
+    if ('code' in made) return made
+    rows[relation.name] = made.rows
+  }
+  return { rows }
+}
+
+/** More related rows than this are refused: a decision would cost more than a person could have meant. */
+const MAX_RELATED = 10_000
+
+/** Related rows as they were sent: a list, or for a relation to one row that row or null. */
+function relatedValues(
+  relation: Relation,
+  sent: unknown,
+  under: string
+): { readonly rows: readonly Related[] } | Refusal {
+  const at = `${under}.${relation.name}`
+  const single = relation.cardinality === 'one' && !Array.isArray(sent) && sent !== undefined
+  const list: unknown = single ? (sent === null ? [] : [sent]) : sent
+  // safety: related rows that nobody sent are unknown, which is not the same as none
+  if (!Array.isArray(list))
+    return { code: 'invalid_attribute', reason: `${at}: the related rows are missing` }
+  const most = relation.cardinality === 'one' ? 1 : MAX_RELATED
+  if (list.length > most)
+    return { code: 'invalid_attribute', reason: `${at}: more than ${most} related rows` }
+  const rows: Related[] = []
+  for (const one of list as unknown[]) {
+    if (typeof one !== 'object' || one === null || Array.isArray(one)) {
+      return { code: 'invalid_attribute', reason: `${at}: a related row is an object of columns` }
+    }
+    const values: Record<string, Value> = Object.create(null)
+    for (const column of relation.columns) {
+      const value = columnValue(column, own(one as Record<string, unknown>, column.name), at)
+      if ('code' in value) return value
+      values[column.name] = value.value
+    }
+    rows.push(values)
+  }
+  return { rows }
+}
+
+function columnValue(
+  column: Column,
+  input: unknown,
+  under = 'resource'
+): { readonly value: Value } | Refusal {
   const value = canonical(column.type, input)
-  if (!value.ok) return { code: 'invalid_attribute', reason: `resource.${column.name}: ${value.problem}` }
+  if (!value.ok) return { code: 'invalid_attribute', reason: `${under}.${column.name}: ${value.problem}` }
   if (value.value !== null || column.nullable) return { value: value.value }
-  return { code: 'invalid_attribute', reason: `resource.${column.name} is missing` }
+  return { code: 'invalid_attribute', reason: `${under}.${column.name} is missing` }
 }
 
 /** A property of the object itself: what it inherits was not sent. */

@@ -30,8 +30,8 @@ const QUESTIONS: Readonly<Record<Action, readonly GateQuestion[]>> = {
 }
 
 /** Every gate of a policy, those of added actions last. */
-export function gatesOf(bundle: Bundle): readonly Gate[] {
-  return [...GATES, ...bundle.actions.map(({ name }) => `action:${name}` as const)]
+export function gatesOf({ actions }: Pick<Bundle, 'actions'>): readonly Gate[] {
+  return [...GATES, ...actions.map(({ name }) => `action:${name}` as const)]
 }
 
 /** What an action asks: it is allowed when each of its gates is open. Null when there is no such action. */
@@ -92,13 +92,15 @@ export const anyRule: PartForm = (rules, part) => or(rules.map(rule => normalize
 
 /** The normal form of a gate: the formula from which every backend is made. */
 export function gateForm(resource: Resource, gate: Gate, partForm: PartForm = anyRule): Nnf {
+  const forbids = gateForbids(resource, gate).map(({ cleared }) => cleared)
+  return and([allowForm(resource, gate, partForm), ...forbids])
+}
+
+/** The normal form of a gate, forbids aside. */
+export function allowForm(resource: Resource, gate: Gate, partForm: PartForm = anyRule): Nnf {
   const { own, also } = partsOf(gate)
   const allows = [own, ...also].map(one => partForm(rulesFor(resource, 'allow', one), one.part))
-  return and([
-    normalize(KNOWN_PRINCIPAL),
-    ...allows,
-    ...gateForbids(resource, gate).map(({ cleared }) => cleared)
-  ])
+  return and([normalize(KNOWN_PRINCIPAL), ...allows])
 }
 
 /** The allow rules that can open a gate, in the order of their ids. */

@@ -1,6 +1,8 @@
 import type { Span } from '../errors/errors.js'
-import type { Condition } from './formula.js'
-import type { Type } from './types.js'
+import type { Condition, Relation } from './formula.js'
+import type { Column, Type } from './types.js'
+
+export type { Column } from './types.js'
 
 /** The actions that every resource has. Each is one SQL command on the resource's table. */
 export const ACTIONS = ['read', 'create', 'update', 'delete'] as const
@@ -14,13 +16,6 @@ export type Action = (typeof ACTIONS)[number]
 export interface AddedAction {
   readonly name: string
   readonly command: Action | null
-}
-
-/** A declared column of a resource. `nullable` is false for a type written with "!". */
-export interface Column {
-  readonly name: string
-  readonly type: Type
-  readonly nullable: boolean
 }
 
 /**
@@ -60,6 +55,7 @@ export interface Resource {
   readonly name: string
   readonly table: string | null
   readonly columns: readonly Column[]
+  readonly relations: readonly Relation[]
   readonly rules: readonly Rule[]
   /** Columns that no update changes. */
   readonly immutable: readonly string[]

@@ -1,15 +1,17 @@
-import type { Atom, Condition, Term } from './formula.js'
+import type { Atom, Condition, Relation, Term } from './formula.js'
 import { OPPOSITE, printAtom } from './print.js'
 
 /**
  * A condition in negation normal form, read as "definitely true": negation stands only at the atoms, and / or are
- * monotone, so each backend needs to say only when one literal is definitely true. The parts of and / or are
+ * monotone, so each backend needs to say only when one literal is definitely true. `exists`: for some related row that
+ * counts, `of` is definitely true; `every`: for all of them. The parts of and / or are
  * simplified, free of repetition and in a fixed order: the same meaning tends to the same form.
  */
 export type Nnf =
   | { readonly kind: 'const'; readonly value: boolean }
   | { readonly kind: 'literal'; readonly atom: Atom; readonly negated: boolean }
   | { readonly kind: 'and' | 'or'; readonly of: readonly Nnf[] }
+  | { readonly kind: 'exists' | 'every'; readonly relation: Relation; readonly of: Nnf }
 
 /** One atom or its negation. */
 export type Literal = Extract<Nnf, { kind: 'literal' }>
@@ -29,9 +31,27 @@ export function normalize(condition: Condition, negated = false): Nnf {
       const parts = condition.of.map(part => normalize(part, negated))
       return (condition.kind === 'and') === negated ? or(parts) : and(parts)
     }
+    case 'exists': {
+      const of = normalize(condition.of, negated)
+      return { kind: negated ? 'every' : 'exists', relation: condition.relation, of }
+    }
     case 'atom':
       return literal(condition.atom, negated)
   }
+}
+
+/** The form of "the principal may read this related row", asked of that row; true when every row counts. */
+export function readableForm(
+  { readable }: Relation,
+  allowed: (all: readonly Condition[]) => Nnf = anyOf
+): Nnf {
+  if (readable === null) return TRUE
+  return and([allowed(readable.allow), ...readable.forbid.map(one => normalize(one, true))])
+}
+
+/** Some condition is definitely true. */
+export function anyOf(conditions: readonly Condition[]): Nnf {
+  return or(conditions.map(one => normalize(one)))
 }
 
 /** All of the parts, simplified. */
@@ -70,6 +90,9 @@ export function keyOf(form: Nnf): string {
       return String(form.value)
     case 'literal':
       return printAtom(form.atom, form.negated)
+    case 'exists':
+    case 'every':
+      return `${form.kind} ${form.relation.name} (${keyOf(form.of)})`
     case 'and':
     case 'or':
       return `(${form.of.map(keyOf).join(form.kind === 'and' ? ' && ' : ' || ')})`
@@ -87,42 +110,7 @@ export function implies(a: Nnf, b: Nnf): boolean {
   if (b.kind === 'and') return b.of.every(part => implies(a, part))
   if (b.kind === 'or' && b.of.some(part => implies(a, part))) return true
   if (a.kind === 'and') return a.of.some(part => implies(part, b))
-  return a.kind === 'literal' && b.kind === 'literal' && keyOf(a) === keyOf(b)
-}
-
-/** The disjuncts of a form, each a list of literals, or null when there would be more than `cap`. */
-export function disjuncts(form: Nnf, cap: number): readonly (readonly Literal[])[] | null {
-  switch (form.kind) {
-    case 'const':
-      return form.value ? [[]] : []
-    case 'literal':
-      return [[form]]
-    case 'or': {
-      const all: (readonly Literal[])[] = []
-      for (const part of form.of) {
-        const more = disjuncts(part, cap)
-        if (more === null || all.length + more.length > cap) return null
-        all.push(...more)
-      }
-      return all
-    }
-    case 'and':
-      return product(form.of, cap)
-  }
-}
-
-function product(parts: readonly Nnf[], cap: number): readonly (readonly Literal[])[] | null {
-  let all: (readonly Literal[])[] = [[]]
-  for (const part of parts) {
-    const more = disjuncts(part, cap)
-    if (more === null || all.length * more.length > cap) return null
-    all = all.flatMap(left => more.map(right => uniqueLiterals([...left, ...right])))
-  }
-  return all
-}
-
-function uniqueLiterals(literals: readonly Literal[]): readonly Literal[] {
-  return [...new Map(literals.map(one => [keyOf(one), one])).values()]
+  return b.kind !== 'or' && keyOf(a) === keyOf(b)
 }
 
 function group(kind: 'and' | 'or', parts: readonly Nnf[]): Nnf {

@@ -11,6 +11,8 @@ export function printTerm(term: Term): string {
   switch (term.kind) {
     case 'column':
       return `resource.${term.name}`
+    case 'related':
+      return `related.${term.name}`
     case 'principal':
       return `principal.${term.name}`
     case 'literal':
@@ -49,6 +51,8 @@ export function printCondition(condition: Condition): string {
       return `(${condition.of.map(printCondition).join(condition.kind === 'and' ? ' && ' : ' || ')})`
     case 'not':
       return `!(${printCondition(condition.of)})`
+    case 'exists':
+      return `resource.${condition.relation.name}.exists(related, ${printCondition(condition.of)})`
     case 'atom':
       return printAtom(condition.atom)
   }

@@ -17,6 +17,13 @@ export interface SetType {
 /** The type of a column, a principal attribute or a literal. */
 export type Type = ScalarType | SetType
 
+/** A declared column. `nullable` is false for a type written with "!". */
+export interface Column {
+  readonly name: string
+  readonly type: Type
+  readonly nullable: boolean
+}
+
 /** The type as a policy author writes it, for messages. */
 export function typeName(type: Type): string {
   switch (type.kind) {

@@ -20,6 +20,13 @@ export type Ast = Place &
     | { readonly kind: 'equal'; readonly negated: boolean; readonly left: Ast; readonly right: Ast }
     | { readonly kind: 'order'; readonly op: Ordering; readonly left: Ast; readonly right: Ast }
     | { readonly kind: 'in'; readonly negated: boolean; readonly item: Ast; readonly set: Ast }
+    | {
+        readonly kind: 'exists'
+        readonly path: readonly Segment[]
+        readonly variable: Segment
+        readonly of: Ast
+      }
+    | { readonly kind: 'can'; readonly path: readonly Segment[]; readonly action: Ast }
     | { readonly kind: 'path'; readonly segments: readonly Segment[] }
     | { readonly kind: 'string'; readonly value: string }
     | { readonly kind: 'int'; readonly digits: string }

@@ -3,6 +3,7 @@ import type { Condition } from '../ir/formula.js'
 import type { Column, PrincipalAttribute } from '../ir/model.js'
 import type { Ast, Fault } from './ast.js'
 import { parseCondition } from './parse-condition.js'
+import type { Relations } from './relations.js'
 import type { Declared } from './sections.js'
 import type { Path, Source } from './source.js'
 import { ConditionFault } from './tokens.js'
@@ -15,6 +16,7 @@ const MAX_LENGTH = 4096
 export interface Surroundings {
   readonly resource: string
   readonly columns: ReadonlyMap<string, Column | null>
+  readonly relations: Relations
   /** False when a trait is unknown, so that the columns it would bring are not reported one by one. */
   readonly complete: boolean
   readonly principal: ReadonlyMap<string, PrincipalAttribute | null>
@@ -67,6 +69,13 @@ function resolveAst(
     resource: around.resource,
     column: name => (around.columns.has(name) || around.complete ? around.columns.get(name) : null),
     columnNames: [...around.columns.keys()],
+    relation: name => {
+      const found = around.relations.get(name)
+      return found === undefined ? (around.complete ? undefined : null) : (found?.relation ?? null)
+    },
+    isResource: relation => around.relations.get(relation.name)?.target != null,
+    relationNames: [...around.relations.keys()],
+    related: null,
     principal: around.principal,
     macroNames: around.macros.names,
     spanned: (atom, { start, end }) => ({ kind: 'atom', atom, span: source.textSpan(path, start, end) }),

@@ -136,17 +136,56 @@ class ConditionParser {
       segments.push({ name: next.text, start: next.start, end: next.end })
     }
     const last = segments.at(-1) ?? token
-    if (this.#peek().text === '(' && this.#peek().kind === 'symbol') throw callFault(segments)
+    if (this.#peek().text === '(' && this.#peek().kind === 'symbol') return this.#call(segments)
     return { kind: 'path', segments, start: token.start, end: last.end }
+  }
+
+  /** `relation.exists(row, condition)` and `relation.can("action")`: the only calls of the language. */
+  #call(segments: readonly Segment[]): Ast {
+    const called = segments.at(-1)
+    const path = segments.slice(0, -1)
+    if (called === undefined || (called.name !== 'exists' && called.name !== 'can') || path.length === 0) {
+      const hint = 'conditions compare values; relations have exists() and can()'
+      throw new ConditionFault(
+        `the language has no function ${called?.name ?? ''}()`,
+        called ?? this.#peek(),
+        hint
+      )
+    }
+    const open = this.#next()
+    const start = path[0]?.start ?? open.start
+    if (called.name === 'can') {
+      const action = this.#primary()
+      return { kind: 'can', path, action, start, end: this.#expect(')', 'a closing )').end }
+    }
+    const variable = this.#next()
+    if (variable.kind !== 'name') {
+      this.#at -= 1
+      throw this.#unexpected('a name for the related row')
+    }
+    this.#expect(',', 'a comma and the condition of the related row')
+    const of = this.#nested(open, () => this.#or())
+    const end = this.#expect(')', 'a closing )').end
+    return {
+      kind: 'exists',
+      path,
+      variable: { name: variable.text, start: variable.start, end: variable.end },
+      of,
+      start,
+      end
+    }
+  }
+
+  #expect(symbol: string, wanted: string): Token {
+    const token = this.#peek()
+    if (token.kind !== 'symbol' || token.text !== symbol) throw this.#unexpected(wanted)
+    this.#at += 1
+    return token
   }
 
   #group(open: Token): Ast {
     const inner = this.#nested(open, () => this.#or())
-    const close = this.#next()
-    if (close.kind !== 'symbol' || close.text !== ')') {
-      this.#at -= 1
-      throw this.#unexpected('a closing )')
-    }
+    const close = this.#expect(')', 'a closing )')
     return { ...inner, start: open.start, end: close.end }
   }
 
@@ -156,11 +195,7 @@ class ConditionParser {
       items.push(this.#nested(open, () => this.#unary()))
       if (!this.#take(',')) break
     }
-    const close = this.#next()
-    if (close.kind !== 'symbol' || close.text !== ']') {
-      this.#at -= 1
-      throw this.#unexpected('a comma or a closing ]')
-    }
+    const close = this.#expect(']', 'a comma or a closing ]')
     return { kind: 'list', items, start: open.start, end: close.end }
   }
 
@@ -203,23 +238,4 @@ class ConditionParser {
       (foreign ? 'arithmetic, ternaries and maps are not part of the language' : undefined)
     return new ConditionFault(`unexpected ${shown}${expected}`, token, hint)
   }
-}
-
-function callFault(segments: readonly Segment[]): ConditionFault {
-  const last = segments.at(-1)
-  const name = last?.name ?? ''
-  const place = { start: last?.start ?? 0, end: last?.end ?? 0 }
-  if (name === 'exists' || name === 'can') {
-    return new ConditionFault(
-      `${name}() over relations is not supported yet`,
-      place,
-      undefined,
-      'TWR_POLICY_UNSUPPORTED'
-    )
-  }
-  return new ConditionFault(
-    `the language has no function ${name}()`,
-    place,
-    'conditions compare values; nothing else'
-  )
 }

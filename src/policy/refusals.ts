@@ -1,31 +1,69 @@
 import { PolicyError } from '../errors/errors.js'
-import { GATES, gateForm } from '../ir/gates.js'
-import type { Column, Resource } from '../ir/model.js'
-import { disjuncts } from '../ir/normal-form.js'
+import { alternatives, type NoAlternatives } from '../ir/alternatives.js'
+import { allowForm, gateForbids, gateRules, gatesOf, ruleForm } from '../ir/gates.js'
+import type { AddedAction, Column, Resource, Rule } from '../ir/model.js'
 import { type Declared, mapping } from './sections.js'
 
 /** More alternatives than this in one gate are refused: neither CASL nor PostgreSQL would check them fast. */
-export const MAX_DISJUNCTS = 128
+export const MAX_ALTERNATIVES = 128
 
-/** Refuses a resource whose rules multiply out into too many alternatives. */
+const NOT_PORTABLE: Readonly<Record<Exclude<NoAlternatives, 'too many'>, readonly [string, string]>> = {
+  'every related row': ['needs something of every related row', 'write it as a forbid rule with exists()'],
+  'two related rows': [
+    'asks for two rows of one relation at once',
+    'ask for one row that has both; let one rule allow both read and update'
+  ],
+  'two values of one set': ['asks one set twice', 'split it into two forbid rules']
+}
+
+/** Refuses a resource whose rules multiply out into too many alternatives, or that plain CASL rules cannot say. */
 export function refuseTooComplex(
   resource: Resource,
-  { source, path }: Declared,
+  actions: readonly AddedAction[],
+  declared: Declared,
   problems: PolicyError[]
 ): void {
-  for (const gate of GATES) {
-    if (disjuncts(gateForm(resource, gate), MAX_DISJUNCTS) !== null) continue
-    const message = `the rules of ${resource.name} have more than ${MAX_DISJUNCTS} alternatives for ${gate}`
-    problems.push(
-      new PolicyError(
-        'TWR_POLICY_TOO_COMPLEX',
-        message,
-        source.keySpanOf(path),
-        'factor out what the rules share'
-      )
-    )
-    return
+  for (const gate of gatesOf({ actions })) {
+    const allows = gateRules(resource, gate).map(rule => ({
+      rule,
+      found: alternatives(ruleForm(resource, gate, rule), MAX_ALTERNATIVES)
+    }))
+    const allowed = alternatives(allowForm(resource, gate), MAX_ALTERNATIVES)
+    const forbidden = gateForbids(resource, gate).map(({ rule, cleared }) => ({
+      rule,
+      found: alternatives(cleared, MAX_ALTERNATIVES, false)
+    }))
+    for (const { rule, found } of [...allows, { rule: null, found: allowed }, ...forbidden]) {
+      if (typeof found !== 'string') continue
+      problems.push(refusal(resource, declared, gate, rule, found))
+      return
+    }
   }
+}
+
+function refusal(
+  resource: Resource,
+  { source, path }: Declared,
+  gate: string,
+  rule: Rule | null,
+  found: NoAlternatives
+): PolicyError {
+  const [which, has] =
+    rule === null
+      ? [`the rules of ${resource.name}`, 'have']
+      : [`the rule ${rule.id} of ${resource.name}`, 'has']
+  const span = rule?.span ?? source.keySpanOf(path)
+  if (found === 'too many') {
+    const message = `${which} ${has} more than ${MAX_ALTERNATIVES} alternatives for ${gate}`
+    return new PolicyError('TWR_POLICY_TOO_COMPLEX', message, span, 'factor out what the rules share')
+  }
+  const [what, hint] = NOT_PORTABLE[found]
+  return new PolicyError(
+    'TWR_POLICY_NOT_PORTABLE',
+    `for ${gate}, ${which} ${what}: CASL cannot say that`,
+    span,
+    hint
+  )
 }
 
 const KEY_TYPES: ReadonlySet<string> = new Set(['uuid', 'text', 'int'])

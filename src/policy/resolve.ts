@@ -2,8 +2,9 @@ import { PolicyError } from '../errors/errors.js'
 import { ACTIONS, type AddedAction, type PrincipalAttribute, type Resource } from '../ir/model.js'
 import { parseMacros } from './conditions.js'
 import { type Enums, principalAttribute } from './declarations.js'
-import { refuseSharedTables } from './refusals.js'
-import { resolveResource } from './resources.js'
+import { refuseSharedTables, refuseTooComplex, refuseWithoutKey } from './refusals.js'
+import { linkReadable, type Outline, resolveRelations } from './relations.js'
+import { type Declarations, outlineOf, resolveResource } from './resources.js'
 import { type Declared, mapping, section, texts, writtenKey } from './sections.js'
 import type { Source } from './source.js'
 
@@ -24,12 +25,33 @@ export function resolve(sources: readonly Source[], problems: PolicyError[]): Re
   const traits = section(sources, 'traits', problems)
   const declared = section(sources, 'resources', problems)
   const actions = addedActions(section(sources, 'actions', problems), problems)
-  const resources = [...declared.values()].map(one =>
-    resolveResource(one, { actions, traits, enums, principal, macros }, problems)
+  const outlines = new Map(
+    [...declared.values()].map(one => [one.name, outlineOf(one, traits, enums, problems)])
   )
+  const resources = resolveResources(outlines, enums, { actions, principal, macros }, problems)
   const whole = [...principal.values()].filter(attribute => attribute !== null)
   refuseSharedTables(declared, problems)
   return { actions, principal: whole, resources }
+}
+
+/** Resources refer to each other by relations, so all of them are outlined before the rules of any are read. */
+function resolveResources(
+  outlines: ReadonlyMap<string, Outline>,
+  enums: Enums,
+  all: Declarations,
+  problems: PolicyError[]
+): readonly Resource[] {
+  const made = [...outlines.values()].map(outline => {
+    const relations = resolveRelations(outline, outlines, enums, problems)
+    return { outline, relations, resource: resolveResource(outline, relations, all, problems) }
+  })
+  const resources = new Map(made.map(({ resource }) => [resource.name, resource]))
+  for (const { relations } of made) linkReadable(relations, resources, problems)
+  for (const { outline, resource } of made) {
+    refuseTooComplex(resource, all.actions, outline.declared, problems)
+    if (outline.complete) refuseWithoutKey(resource, outline.columns, outline.declared, problems)
+  }
+  return [...resources.values()]
 }
 
 /** The actions that the policy adds, sorted by name. */

@@ -3,7 +3,7 @@ import type { AddedAction, Column, PrincipalAttribute, Resource } from '../ir/mo
 import { resolveColumnRules, resolveImmutable } from './column-rules.js'
 import type { Macros, Surroundings } from './conditions.js'
 import { declaredColumns, type Enums } from './declarations.js'
-import { refuseTooComplex, refuseWithoutKey } from './refusals.js'
+import type { Outline, Relations } from './relations.js'
 import { type RuleText, resolveRule, ruleTexts } from './rules.js'
 import { type Declared, mapping, texts } from './sections.js'
 import type { Path, Source } from './source.js'
@@ -13,40 +13,58 @@ import { reservedProblems } from './validate.js'
 /** Everything that resources refer to. */
 export interface Declarations {
   readonly actions: readonly AddedAction[]
-  readonly traits: ReadonlyMap<string, Declared>
-  readonly enums: Enums
   readonly principal: ReadonlyMap<string, PrincipalAttribute | null>
   readonly macros: Macros
 }
 
-/** One resource with the columns and rules of its traits. */
-export function resolveResource(declared: Declared, all: Declarations, problems: PolicyError[]): Resource {
+/** The columns of a resource and its traits: what is known of it before any rule is. */
+export function outlineOf(
+  declared: Declared,
+  traits: ReadonlyMap<string, Declared>,
+  enums: Enums,
+  problems: PolicyError[]
+): Outline {
   const value = mapping(declared.value)
-  const traits = usedTraits(declared, all.traits, problems)
-  const owners = [...traits, declared]
-  const columns = mergedColumns(owners, all.enums, problems)
+  const used = usedTraits(declared, traits, problems)
+  const owners = [...used, declared]
+  return {
+    declared,
+    owners,
+    table: typeof value['table'] === 'string' ? value['table'] : null,
+    columns: mergedColumns(owners, enums, problems),
+    complete: used.length === texts(value['use']).length
+  }
+}
+
+/** One resource with the columns, relations and rules of its traits. */
+export function resolveResource(
+  outline: Outline,
+  relations: Relations,
+  all: Declarations,
+  problems: PolicyError[]
+): Resource {
+  const { declared, owners, columns, complete, table } = outline
   const around: Surroundings = {
     resource: declared.name,
     columns,
-    complete: traits.length === texts(value['use']).length,
+    relations,
+    complete,
     principal: all.principal,
     macros: all.macros
   }
   const rules = mergedRules(owners, problems)
     .map(text => resolveRule(text, all.actions, around, problems))
     .filter(rule => rule !== null)
-  const resource: Resource = {
+  return {
     name: declared.name,
-    table: typeof value['table'] === 'string' ? value['table'] : null,
+    table,
     columns: [...columns.values()].filter(column => column !== null).sort(byName),
+    relations: [...relations.values()].flatMap(one => (one === null ? [] : [one.relation])).sort(byName),
     rules: rules.sort((a, b) => (a.id < b.id ? -1 : 1)),
     immutable: resolveImmutable(owners, around, problems),
     columnRules: resolveColumnRules(owners, around, problems),
     span: declared.source.keySpanOf(declared.path)
   }
-  refuseTooComplex(resource, declared, problems)
-  if (around.complete) refuseWithoutKey(resource, columns, declared, problems)
-  return resource
 }
 
 function usedTraits(

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { keyOf, normalize } from '../ir/normal-form.js'
+import { keyOf, normalize, readableForm } from '../ir/normal-form.js'
 import type { Type } from '../ir/types.js'
 import { typeName } from '../ir/types.js'
 import type { Resolved } from './resolve.js'
@@ -23,6 +23,16 @@ export function revisionOf({ actions, principal, resources }: Resolved): string 
         r.actions,
         keyOf(normalize(r.when)),
         keyOf(normalize(r.check))
+      ]),
+      ...resource.relations.map(r => [
+        'relation',
+        r.name,
+        r.cardinality,
+        r.table ?? '',
+        r.local,
+        r.remote,
+        keyOf(readableForm(r)),
+        ...r.columns.map(c => [c.name, fullType(c.type), c.nullable])
       ]),
       ['immutable', ...resource.immutable],
       ...resource.columnRules.map(r => ['column rule', r.columns, keyOf(normalize(r.when))])

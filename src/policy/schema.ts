@@ -1,99 +1,5 @@
 import { ACTIONS } from '../ir/model.js'
-
-const NAME = '^[a-z_][a-z0-9_]*$'
-const names = { pattern: NAME, maxLength: 63 }
-
-const condition = {
-  description:
-    'A condition in a subset of CEL: resource.x and principal.x compared with ==, !=, in, not in, joined by &&, ||, !. A macro is used by its name. Comparisons with null are unknown, and unknown never allows.',
-  type: ['string', 'boolean'],
-  examples: [
-    'resource.tenant_id == principal.tenant_id',
-    'resource.sharing_mode == "global" && !resource.is_hidden'
-  ]
-}
-
-const columns = {
-  description: 'The columns that rules may read. "!" says NOT NULL.',
-  type: 'object',
-  propertyNames: names,
-  additionalProperties: {
-    description:
-      'uuid, text, bool, int, date, timestamptz, an enum of this file, or set<...> of one; with "!" when it is NOT NULL.',
-    type: 'string',
-    examples: ['uuid!', 'text', 'set<uuid>!']
-  },
-  examples: [{ id: 'uuid!', tenant_id: 'uuid!', shared_with: 'set<uuid>' }]
-}
-
-const actionList = {
-  type: 'array',
-  minItems: 1,
-  uniqueItems: true,
-  items: { type: 'string', examples: [...ACTIONS] }
-}
-
-const immutable = {
-  description: 'Columns that no update changes.',
-  type: 'array',
-  uniqueItems: true,
-  items: { type: 'string' },
-  examples: [['id']]
-}
-
-const column_rules = {
-  description:
-    'Who may change some columns. All rules that name a changed column must be true of the row as it was.',
-  type: 'array',
-  items: {
-    type: 'object',
-    required: ['columns', 'when'],
-    additionalProperties: false,
-    properties: {
-      columns: {
-        description: 'The columns that this rule guards.',
-        type: 'array',
-        minItems: 1,
-        uniqueItems: true,
-        items: { type: 'string' }
-      },
-      when: { ...condition, description: `Asked of the row as it was. ${condition.description}` }
-    }
-  },
-  examples: [[{ columns: ['tenant_id'], when: 'principal.is_platform_admin' }]]
-}
-
-const rules = {
-  description: 'Rules by id. The order does not matter. What no rule allows is denied.',
-  type: 'object',
-  propertyNames: { pattern: '^[a-z_][a-z0-9_-]*$', maxLength: 63 },
-  additionalProperties: {
-    type: 'object',
-    required: ['when'],
-    oneOf: [{ required: ['allow'] }, { required: ['forbid'] }],
-    additionalProperties: false,
-    properties: {
-      allow: {
-        description: 'The actions that this rule allows when its condition is true.',
-        ...actionList
-      },
-      forbid: {
-        description:
-          'The actions that this rule forbids, whatever allows them, unless its condition is false.',
-        ...actionList
-      },
-      when: {
-        ...condition,
-        description: `Asked of the stored row (create: see check). ${condition.description}`
-      },
-      check: {
-        ...condition,
-        description: `Asked of the new row of a create or update. Without it, \`when\` is. ${condition.description}`
-      }
-    }
-  },
-  examples: [{ owner: { allow: ['read', 'update'], when: 'resource.tenant_id == principal.tenant_id' } }]
-}
+import { column_rules, columns, condition, immutable, names, relations, rules } from './schema-parts.js'
 
 /** The JSON Schema (draft 07) of a policy file; shipped as schema/policy.schema.json, from which editors complete. */
 export const POLICY_SCHEMA = {
@@ -176,7 +82,7 @@ export const POLICY_SCHEMA = {
       additionalProperties: {
         type: 'object',
         additionalProperties: false,
-        properties: { columns, immutable, column_rules, rules }
+        properties: { columns, relations, immutable, column_rules, rules }
       }
     },
     resources: {
@@ -200,6 +106,7 @@ export const POLICY_SCHEMA = {
             items: { type: 'string' }
           },
           columns,
+          relations,
           immutable,
           column_rules,
           rules
@@ -209,19 +116,3 @@ export const POLICY_SCHEMA = {
     }
   }
 } as const
-
-/** What the policy language has and this version does not compile yet: refused by name, never ignored. */
-export const UNSUPPORTED_KEYS: Readonly<Record<string, string>> = {
-  relations: 'relations',
-  invariants: 'invariants'
-}
-
-/** Names that would collide with JavaScript's own or with CASL's wildcards. */
-export const RESERVED_NAMES: ReadonlySet<string> = new Set([
-  'manage',
-  'all',
-  '__proto__',
-  'constructor',
-  'prototype',
-  'now'
-])

@@ -1,8 +1,8 @@
 import type { PolicyCode } from '../errors/codes.js'
-import type { Atom, Condition, Term } from '../ir/formula.js'
+import type { Atom, Condition, Relation, Term } from '../ir/formula.js'
 import type { Column, PrincipalAttribute } from '../ir/model.js'
 import { sameType, type Type, typeName } from '../ir/types.js'
-import type { Ast, Fault } from './ast.js'
+import type { Ast, Fault, Segment } from './ast.js'
 import { type LiteralFault, literalTerm } from './literals.js'
 import { suggest } from './suggest.js'
 
@@ -11,6 +11,12 @@ export interface Scope {
   readonly resource: string
   column(name: string): Column | null | undefined
   readonly columnNames: readonly string[]
+  relation(name: string): Relation | null | undefined
+  readonly relationNames: readonly string[]
+  /** Whether a relation leads to a resource, whose rules say who may read its rows. */
+  isResource(relation: Relation): boolean
+  /** The related row that is spoken of, inside of an exists(). */
+  readonly related: { readonly variable: string; readonly relation: Relation } | null
   readonly principal: ReadonlyMap<string, PrincipalAttribute | null>
   /** The condition of a macro, "reported" when it or what it reads is wrong, undefined when there is none. */
   macro(name: string): Condition | 'reported' | undefined
@@ -50,9 +56,11 @@ export function term(ast: Ast, expected: Type | undefined, scope: Scope): Term |
 /** An attribute of the resource or the principal. */
 export function attribute(ast: Ast & { kind: 'path' }, scope: Scope): Term | null {
   const [root, name, more] = ast.segments
+  const variable = scope.related?.variable
   if (root?.name === 'now' && name === undefined) return { kind: 'now', type: { kind: 'timestamptz' } }
-  if (root === undefined || (root.name !== 'resource' && root.name !== 'principal')) {
-    const hint = suggest(root?.name ?? '', ['resource', 'principal'], 'a value starts with one of')
+  if (root === undefined || !['resource', 'principal', variable].includes(root.name)) {
+    const roots = ['resource', 'principal', ...(variable === undefined ? [] : [variable])]
+    const hint = suggest(root?.name ?? '', roots, 'a value starts with one of')
     return reported(scope, 'TWR_POLICY_SYNTAX', `unknown name \`${root?.name ?? ''}\``, ast, hint)
   }
   if (name === undefined) {
@@ -65,23 +73,56 @@ export function attribute(ast: Ast & { kind: 'path' }, scope: Scope): Term | nul
     )
   }
   if (more !== undefined) {
-    return reported(scope, 'TWR_POLICY_UNSUPPORTED', 'paths into relations are not supported yet', ast)
+    const hint = `related rows are asked with ${root.name}.${name.name}.exists(row, row.${more.name} == ...)`
+    return reported(scope, 'TWR_POLICY_SYNTAX', 'a value has one name after its root', ast, hint)
   }
-  const declared = root.name === 'resource' ? scope.column(name.name) : scope.principal.get(name.name)
+  if (root.name === 'principal') return principalTerm(name, scope)
+  return root.name === 'resource' ? columnTerm(name, scope) : relatedTerm(name, scope)
+}
+
+function principalTerm(name: Segment, scope: Scope): Term | null {
+  const declared = scope.principal.get(name.name)
   if (declared === null) return null
-  if (declared !== undefined) {
-    const kind = root.name === 'resource' ? 'column' : 'principal'
-    return { kind, name: declared.name, type: declared.type }
+  if (declared !== undefined) return { kind: 'principal', name: declared.name, type: declared.type }
+  const message = `the principal has no attribute \`${name.name}\``
+  return unknownName(scope, 'TWR_POLICY_UNKNOWN_PRINCIPAL', message, name, [...scope.principal.keys()])
+}
+
+function columnTerm(name: Segment, scope: Scope): Term | null {
+  const declared = scope.column(name.name)
+  if (declared === null) return null
+  if (declared !== undefined) return { kind: 'column', name: declared.name, type: declared.type }
+  if (scope.relationNames.includes(name.name)) {
+    const hint = `ask resource.${name.name}.exists(row, ...) or resource.${name.name}.can("read")`
+    scope.report({ code: 'TWR_POLICY_TYPE', message: 'a relation is no value', place: name, hint })
+    return null
   }
-  const ofRow = root.name === 'resource'
-  scope.report({
-    code: ofRow ? 'TWR_POLICY_UNKNOWN_COLUMN' : 'TWR_POLICY_UNKNOWN_PRINCIPAL',
-    message: ofRow
-      ? `${scope.resource} has no column \`${name.name}\``
-      : `the principal has no attribute \`${name.name}\``,
-    place: name,
-    hint: suggest(name.name, ofRow ? scope.columnNames : [...scope.principal.keys()], 'declared')
-  })
+  const message = `${scope.resource} has no column \`${name.name}\``
+  return unknownName(scope, 'TWR_POLICY_UNKNOWN_COLUMN', message, name, scope.columnNames)
+}
+
+function relatedTerm(name: Segment, scope: Scope): Term | null {
+  const columns = scope.related?.relation.columns ?? []
+  const declared = columns.find(column => column.name === name.name)
+  if (declared !== undefined) return { kind: 'related', name: declared.name, type: declared.type }
+  const message = `the related row has no column \`${name.name}\``
+  return unknownName(
+    scope,
+    'TWR_POLICY_UNKNOWN_COLUMN',
+    message,
+    name,
+    columns.map(column => column.name)
+  )
+}
+
+function unknownName(
+  scope: Scope,
+  code: PolicyCode,
+  message: string,
+  place: Segment,
+  known: readonly string[]
+): null {
+  scope.report({ code, message, place, hint: suggest(place.name, known, 'declared') })
   return null
 }
 
@@ -97,7 +138,7 @@ export function compatible(a: Term, b: Term, left: Type, right: Type, place: Ast
     })
     return false
   }
-  if (a.kind === 'column' && b.kind === 'column') {
+  if (isColumn(a) && isColumn(b)) {
     const hint = 'compare each with the principal or a constant'
     scope.report({
       code: 'TWR_POLICY_TWO_COLUMNS',
@@ -115,9 +156,13 @@ export function compatible(a: Term, b: Term, left: Type, right: Type, place: Ast
   return reads
 }
 
+function isColumn({ kind }: Term): boolean {
+  return kind === 'column' || kind === 'related'
+}
+
 /** Sorts columns before principal attributes before literals. */
 export function rank(term: Term): string {
-  return `${['column', 'principal', 'now', 'literal', 'list'].indexOf(term.kind)} ${'name' in term ? term.name : ''}`
+  return `${['column', 'related', 'principal', 'now', 'literal', 'list'].indexOf(term.kind)} ${'name' in term ? term.name : ''}`
 }
 
 /** A path as it was written. */

@@ -1,4 +1,4 @@
-import type { Condition, Ordering, Term } from '../ir/formula.js'
+import type { Condition, Ordering, Relation, Term } from '../ir/formula.js'
 import { isOrdered, typeName } from '../ir/types.js'
 import type { Ast } from './ast.js'
 import { literalList } from './literals.js'
@@ -27,6 +27,9 @@ export function typecheck(ast: Ast, scope: Scope): Condition | null {
       return ordering(ast, scope)
     case 'in':
       return negatedIf(ast.negated, membership(ast, scope))
+    case 'exists':
+    case 'can':
+      return quantified(ast, scope)
     case 'path':
       return bare(ast, scope)
     case 'string':
@@ -45,6 +48,69 @@ export function typecheck(ast: Ast, scope: Scope): Condition | null {
 
 function negatedIf(negated: boolean, condition: Condition | null): Condition | null {
   return condition !== null && negated ? { kind: 'not', of: condition } : condition
+}
+
+/** exists() and can() over a relation of the resource. */
+function quantified(ast: Ast & { kind: 'exists' | 'can' }, scope: Scope): Condition | null {
+  const [root, name, more] = ast.path
+  if (root?.name !== 'resource' || name === undefined || more !== undefined) {
+    const hint = `write resource.<relation>.${ast.kind}(...)`
+    return reported(
+      scope,
+      'TWR_POLICY_SYNTAX',
+      `${ast.kind}() is asked of a relation of the resource`,
+      ast,
+      hint
+    )
+  }
+  if (scope.related !== null) {
+    const hint = 'relate to the other table directly, or ask both beside each other'
+    return reported(
+      scope,
+      'TWR_POLICY_UNSUPPORTED',
+      'relations of related rows are not supported yet',
+      ast,
+      hint
+    )
+  }
+  const relation = scope.relation(name.name)
+  if (relation === null) return null
+  if (relation === undefined) {
+    const hint = suggest(name.name, scope.relationNames, 'relations')
+    scope.report({
+      code: 'TWR_POLICY_UNKNOWN_RELATION',
+      message: `${scope.resource} has no relation \`${name.name}\``,
+      place: name,
+      hint
+    })
+    return null
+  }
+  if (ast.kind === 'can') return canRead(ast, relation, scope)
+  const { variable } = ast
+  if (['resource', 'principal', 'now'].includes(variable.name)) {
+    scope.report({
+      code: 'TWR_POLICY_RESERVED',
+      message: `\`${variable.name}\` is taken`,
+      place: variable,
+      hint: 'name the related row otherwise'
+    })
+    return null
+  }
+  const of = typecheck(ast.of, { ...scope, related: { variable: variable.name, relation } })
+  return of === null ? null : { kind: 'exists', relation, of }
+}
+
+/** Only rows that may be read count in a relation to a resource, so that one counts is all there is to ask. */
+function canRead(ast: Ast & { kind: 'can' }, relation: Relation, scope: Scope): Condition | null {
+  if (ast.action.kind !== 'string' || ast.action.value !== 'read') {
+    const message = 'of a related row only can("read") is supported'
+    return reported(scope, 'TWR_POLICY_UNSUPPORTED', message, ast.action, 'say what must hold with exists()')
+  }
+  if (!scope.isResource(relation)) {
+    const message = `\`${relation.name}\` leads to a plain table, which has no rules`
+    return reported(scope, 'TWR_POLICY_RELATION', message, ast, 'say what must hold with exists()')
+  }
+  return { kind: 'exists', relation, of: { kind: 'const', value: true } }
 }
 
 function bare(ast: Ast & { kind: 'path' }, scope: Scope): Condition | null {

@@ -1,6 +1,7 @@
 import { Ajv, type ErrorObject } from 'ajv'
 import { PolicyError } from '../errors/errors.js'
-import { POLICY_SCHEMA, RESERVED_NAMES, UNSUPPORTED_KEYS } from './schema.js'
+import { RESERVED_NAMES, UNSUPPORTED_KEYS } from './reserved.js'
+import { POLICY_SCHEMA } from './schema.js'
 import type { Path, Source } from './source.js'
 import { closest, didYouMean } from './suggest.js'
 

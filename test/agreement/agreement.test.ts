@@ -2,13 +2,14 @@ import fc from 'fast-check'
 import t from 'tap'
 import { loadTexts } from '../../src/policy/load.js'
 import { createDatabase } from '../support/cluster.js'
-import { policyText, principal, type Row, row } from './arbitraries.js'
+import { linkRow, PARENTS, parentRow, policyText, principal, type Row, row } from './arbitraries.js'
 import { type Attempts, appLocks, askDatabase, connections, databaseLock, type Mutation } from './locks.js'
 
 const SEED = Number(process.env['TWINRULE_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const WANTED = Number(process.env['TWINRULE_DECISIONS'] ?? 110_000)
 const ROWS = 24
 const PRINCIPALS = 8
+const REFUSED: ReadonlySet<string> = new Set(['TWR_POLICY_TOO_COMPLEX', 'TWR_POLICY_NOT_PORTABLE'])
 const NONE: Mutation = { sql: text => text, casl: rules => rules }
 
 const uuidOf = (n: number): string => `10000000-0000-0000-0000-${String(n).padStart(12, '0')}`
@@ -21,8 +22,14 @@ function attemptsFor(seed: number): Attempts {
   const updates = rows.flatMap((old, i) =>
     [0, 5, 11].map(step => ({ old, next: { ...(inserts[(i + step) % ROWS] as Row), id: old.id } }))
   )
+  const parents = fc
+    .sample(parentRow, { seed, numRuns: PARENTS.length })
+    .map((one, i) => ({ ...one, id: PARENTS[i] }))
+  const links = fc.sample(linkRow, { seed, numRuns: ROWS * 2 }).map(({ thing, ...one }) => {
+    return { ...one, thing_id: thing < ROWS ? uuidOf(thing) : uuidOf(1000 + thing - ROWS) }
+  })
   // a row that stays as it is
-  return { rows, inserts, updates: [...updates, ...rows.map(old => ({ old, next: old }))] }
+  return { rows, inserts, updates: [...updates, ...rows.map(old => ({ old, next: old }))], parents, links }
 }
 
 interface Outcome {
@@ -44,13 +51,13 @@ async function compare(
     const [text = ''] = fc.sample(policyText, { seed: seed + n, numRuns: 1 })
     const { bundle, problems } = loadTexts({ 'random.yaml': text })
     if (bundle === null) {
-      // the one refusal that a well-typed random policy can meet
-      if (problems.every(({ code }) => code === 'TWR_POLICY_TOO_COMPLEX')) continue
+      // the refusals that a well-typed random policy can meet
+      if (problems.every(({ code }) => REFUSED.has(code))) continue
       return { decisions, allowed, mismatch: `does not load:\n${text}\n${problems.join('\n')}` }
     }
     const attempts = attemptsFor(seed + n)
     const ask = appLocks(bundle, mutation)
-    await databaseLock(bundle, mutation, locks.admin, attempts.rows)
+    await databaseLock(bundle, mutation, locks.admin, attempts)
     for (const who of fc.sample(principal, { seed: seed + n, numRuns: PRINCIPALS })) {
       // the app is given the time that PostgreSQL's transaction had
       const postgresql = await askDatabase(locks.app, who, attempts)

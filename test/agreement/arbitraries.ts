@@ -13,17 +13,27 @@ principal:
   roles: set<text>
   is_platform_admin: { type: bool, role: authz_platform_admin }
 resources:
+  parent:
+    table: parents
+    columns: { id: uuid!, u: uuid, b: bool, ts: set<text> }
+    rules:
+PARENT
   thing:
     table: things
+    relations:
+      parent: { one: parent, local: p }
+      links: { many: links, remote: thing_id, columns: { u: uuid, t: text, n: int, at: timestamptz } }
     columns:
-      { id: uuid!, u: uuid, v: uuid, t: text, m: mode, k: tenant_type, b: bool, n: int,
+      { id: uuid!, p: uuid, u: uuid, v: uuid, t: text, m: mode, k: tenant_type, b: bool, n: int,
         d: date, at: timestamptz, us: set<uuid>, ts: set<text>, ns: set<int>, ms: set<mode> }
     rules:
 `
 
 /** The table of the resource `thing`, every column but the key nullable. */
-export const TABLE = `CREATE TABLE public.things (
-  id uuid PRIMARY KEY, u uuid, v uuid, t text, m text, k text, b boolean, n bigint,
+export const TABLE = `CREATE TABLE public.parents (id uuid PRIMARY KEY, u uuid, b boolean, ts text[]);
+CREATE TABLE public.links (thing_id uuid, u uuid, t text, n bigint, at timestamptz);
+CREATE TABLE public.things (
+  id uuid PRIMARY KEY, p uuid, u uuid, v uuid, t text, m text, k text, b boolean, n bigint,
   d date, at timestamptz, us uuid[], ts text[], ns bigint[], ms text[])`
 
 const UUIDS = [
@@ -110,16 +120,49 @@ const atom: fc.Arbitrary<string> = fc.oneof(
   oneOf(['resource.b', 'principal.is_platform_admin', 'true', 'false'])
 )
 
+/** What is asked of a parent row, named `x`, in its own rules or in an exists(). */
+const parentAtom = (x: string): fc.Arbitrary<string> =>
+  fc.oneof(
+    compare(oneOf([`${x}.u`]), fc.oneof(uuidPrincipal, uuid)),
+    compare(oneOf([`${x}.b`]), oneOf(['true', 'false'])),
+    member(oneOf(['principal.tenant_role', '"a"']), oneOf([`${x}.ts`])),
+    oneOf(['principal.is_platform_admin', `${x}.u == null`])
+  )
+
+const linkAtom: fc.Arbitrary<string> = fc.oneof(
+  compare(oneOf(['l.u']), fc.oneof(uuidPrincipal, uuid)),
+  compare(oneOf(['l.t']), text),
+  compare(oneOf(['l.n']), int),
+  compare(oneOf(['l.at']), oneOf(['now']), order),
+  member(oneOf(['l.t']), fc.oneof(list(text), oneOf(['principal.roles']))),
+  oneOf(['resource.b', 'l.n != null', 'principal.tenant_role == null'])
+)
+
+/** Two atoms, joined or not. */
+const few = (one: fc.Arbitrary<string>): fc.Arbitrary<string> =>
+  fc
+    .tuple(one, oneOf(['&&', '||']), one, fc.constantFrom('one', 'both', 'not'))
+    .map(([a, op, b, form]) =>
+      form === 'one' ? a : form === 'both' ? `${a} ${op} ${b}` : `!(${a} ${op} ${b})`
+    )
+
+const related: fc.Arbitrary<string> = fc.oneof(
+  fc.constant('resource.parent.can("read")'),
+  few(parentAtom('x')).map(inner => `resource.parent.exists(x, ${inner})`),
+  few(linkAtom).map(inner => `resource.links.exists(l, ${inner})`)
+)
+
 const condition: fc.Arbitrary<string> = fc.letrec<{ node: string }>(tie => ({
   node: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
-    { arbitrary: atom, weight: 3 },
-    { arbitrary: tie('node').map(inner => `!(${inner})`), weight: 1 },
+    { arbitrary: atom, weight: 6 },
+    { arbitrary: related, weight: 1 },
+    { arbitrary: tie('node').map(inner => `!(${inner})`), weight: 2 },
     {
       arbitrary: fc
         .tuple(tie('node'), oneOf(['&&', '||']), tie('node'))
         .map(([a, op, b]) => `(${a} ${op} ${b})`),
-      weight: 2
+      weight: 4
     }
   )
 })).node
@@ -145,9 +188,13 @@ export const policyText: fc.Arbitrary<string> = fc
     fc.array(rule, { minLength: 1, maxLength: 4 }),
     condition,
     fc.array(columnRule, { maxLength: 2 }),
-    fc.subarray(['n', 'ts', 'd'], { maxLength: 1 })
+    fc.subarray(['n', 'ts', 'd'], { maxLength: 1 }),
+    fc.tuple(few(parentAtom('resource')), fc.option(few(parentAtom('resource'))))
   )
-  .map(([rules, readable, columnRules, immutable]) => {
+  .map(([rules, readable, columnRules, immutable, [parentRead, parentForbid]]) => {
+    const parent = [`      a: { allow: [read], when: ${JSON.stringify(parentRead)} }`]
+    if (parentForbid !== null)
+      parent.push(`      f: { forbid: [read], when: ${JSON.stringify(parentForbid)} }`)
     const lines = rules.map(({ effect, actions, when, check }, i) => {
       const asked = check !== null && (actions.includes('create') || actions.includes('update'))
       const tail = asked ? `, check: ${JSON.stringify(check)}` : ''
@@ -158,15 +205,30 @@ export const policyText: fc.Arbitrary<string> = fc
       ({ columns, when }) => `      - { columns: [${columns.join(', ')}], when: ${JSON.stringify(when)} }`
     )
     const guarded = guards.length > 0 ? `    column_rules:\n${guards.join('\n')}\n` : ''
-    return `${HEADER}${lines.join('\n')}\n    immutable: [${immutable.join(', ')}]\n${guarded}`
+    return `${HEADER.replace('PARENT', () => parent.join('\n'))}${lines.join('\n')}\n    immutable: [${immutable.join(', ')}]\n${guarded}`
   })
 
 const maybe = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(value, { freq: 3 })
 const setOf = (items: readonly string[]): fc.Arbitrary<(string | null)[] | null> =>
   fc.option(fc.array(fc.option(oneOf(items), { freq: 5 }), { maxLength: 3 }), { freq: 4 })
 
+/** The ids that parents may have. */
+export const PARENTS = ['P1', 'P2', 'P3', 'P4'].map(name => `20000000-0000-0000-0000-00000000000${name[1]}`)
+
+/** A row that others relate to. */
+export const parentRow = fc.record({ u: maybe(oneOf(UUIDS)), b: maybe(fc.boolean()), ts: setOf(TEXTS) })
+/** A row that belongs to one of the first few things. */
+export const linkRow = fc.record({
+  thing: fc.nat({ max: 30 }),
+  u: maybe(oneOf(UUIDS)),
+  t: maybe(oneOf(TEXTS)),
+  n: maybe(oneOf(INTS)),
+  at: maybe(oneOf(TIMES))
+})
+
 /** A row without its id, as JSON would carry it: int as text, uuids in either case, NULL everywhere. */
 export const row = fc.record({
+  p: maybe(oneOf([...PARENTS, '20000000-0000-0000-0000-00000000000f'])),
   u: maybe(oneOf(UUIDS)),
   v: maybe(oneOf(UUIDS)),
   t: maybe(oneOf(TEXTS)),

@@ -2,12 +2,14 @@ import { createMongoAbility, type MongoAbility } from '@casl/ability'
 import type pg from 'pg'
 import { type CaslRule, caslRules } from '../../src/backends/casl.js'
 import { guardFunctions, guardObjects } from '../../src/backends/sql/column-guards.js'
+import { relatedObjects } from '../../src/backends/sql/facts.js'
 import { functionObject } from '../../src/backends/sql/function.js'
 import { tableObjects } from '../../src/backends/sql/policies.js'
 import { askGate, buildAbility, type StaticAbility } from '../../src/engine/ability.js'
 import { columnJudge } from '../../src/engine/columns.js'
+import type { Values } from '../../src/ir/evaluate.js'
 import { changedColumns, columnBar, type Gate, gateOpen } from '../../src/ir/gates.js'
-import type { Bundle, Resource } from '../../src/ir/model.js'
+import { type Bundle, type Resource, resourceOf } from '../../src/ir/model.js'
 import { canonical, type Value } from '../../src/ir/values.js'
 import type { Database } from '../support/cluster.js'
 import { type Principal, type Row, TABLE } from './arbitraries.js'
@@ -23,6 +25,8 @@ export interface Attempts {
   readonly rows: readonly Row[]
   readonly inserts: readonly Row[]
   readonly updates: readonly { readonly old: Row; readonly next: Row }[]
+  readonly parents: readonly Readonly<Record<string, unknown>>[]
+  readonly links: readonly Readonly<Record<string, unknown>>[]
 }
 
 /** Which attempts a lock lets pass, in the order of the attempts. */
@@ -37,7 +41,6 @@ interface Ask {
   gate(gate: Gate, row: Row): boolean
   columns(old: Row, next: Row): boolean
 }
-type Values = Readonly<Record<string, Value>>
 
 function verdicts({ rows, inserts, updates }: Attempts, ask: Ask): Verdicts {
   return {
@@ -50,10 +53,24 @@ function verdicts({ rows, inserts, updates }: Attempts, ask: Ask): Verdicts {
   }
 }
 
-function canonicalRow(resource: Resource, row: Row): Values {
-  return Object.fromEntries(
-    resource.columns.map(({ name, type }) => [name, mustBe(canonical(type, row[name as keyof Row]))])
-  )
+type Columns = Resource['columns']
+
+function canonicalColumns(
+  columns: Columns,
+  row: Readonly<Record<string, unknown>>
+): Readonly<Record<string, Value>> {
+  return Object.fromEntries(columns.map(({ name, type }) => [name, mustBe(canonical(type, row[name]))]))
+}
+
+/** A row with the rows that are related to it, as the facts of a decision bring them. */
+function canonicalRow(resource: Resource, row: Row, { parents, links }: Attempts): Values {
+  const tables: Readonly<Record<string, Attempts['links']>> = { parents, links }
+  const values = canonicalColumns(resource.columns, row)
+  const related = resource.relations.map(({ name, table, local, remote, columns }) => {
+    const rows = (tables[table ?? ''] ?? []).map(one => canonicalColumns(columns, one))
+    return [name, rows.filter(one => one[remote] !== null && one[remote] === values[local])] as const
+  })
+  return { ...values, ...Object.fromEntries(related) }
 }
 
 function mustBe(result: ReturnType<typeof canonical>): Value {
@@ -66,16 +83,16 @@ export function appLocks(
   bundle: Bundle,
   mutation: Mutation
 ): (principal: Principal, attempts: Attempts, now: number) => Readonly<Record<string, Verdicts>> {
-  const resource = bundle.resources[0] as Resource
+  const resource = resourceOf(bundle, 'thing') as Resource
   const ability: StaticAbility = buildAbility(bundle)
   const judge = columnJudge(resource)
   const rows = new Map<Row, Values>()
-  const canonicalOf = (row: Row): Values => {
-    const known = rows.get(row) ?? canonicalRow(resource, row)
-    rows.set(row, known)
-    return known
-  }
   return (given, attempts, now) => {
+    const canonicalOf = (row: Row): Values => {
+      const known = rows.get(row) ?? canonicalRow(resource, row, attempts)
+      rows.set(row, known)
+      return known
+    }
     const principal = Object.fromEntries(
       bundle.principal.map(({ name, type }) => [
         name,
@@ -112,7 +129,7 @@ BEGIN
       IF kind = 'create' THEN
         INSERT INTO public.things SELECT * FROM jsonb_populate_record(NULL::public.things, pair);
       ELSE
-        UPDATE public.things o SET u = x.u, v = x.v, t = x.t, m = x.m, k = x.k, b = x.b, n = x.n,
+        UPDATE public.things o SET p = x.p, u = x.u, v = x.v, t = x.t, m = x.m, k = x.k, b = x.b, n = x.n,
           d = x.d, at = x.at,
           us = x.us, ts = x.ts, ns = x.ns, ms = x.ms
         FROM jsonb_populate_record(NULL::public.things, pair) x WHERE o.id = x.id;
@@ -137,7 +154,7 @@ const ACCESSORS: Readonly<Record<string, readonly [string, string]>> = {
   is_platform_admin: ['boolean', 'is_platform_admin']
 }
 
-const ROLES = ['twinrule_app', 'authz_platform_admin', 'twinrule_context'] as const
+const ROLES = ['twinrule_app', 'authz_platform_admin', 'twinrule_context', 'twinrule_facts'] as const
 
 /** A database with the table, the accessors and the two roles that the policies name. */
 export async function prepare(admin: pg.Client): Promise<void> {
@@ -168,26 +185,31 @@ export async function databaseLock(
   bundle: Bundle,
   mutation: Mutation,
   admin: pg.Client,
-  rows: readonly Row[]
+  { rows, parents, links }: Attempts
 ): Promise<void> {
   await admin.query(
-    `DO $$ DECLARE p record; BEGIN FOR p IN SELECT policyname FROM pg_policies WHERE tablename = 'things' LOOP
-       EXECUTE format('DROP POLICY %I ON public.things', p.policyname); END LOOP; END $$;
+    `DO $$ DECLARE p record; BEGIN FOR p IN SELECT policyname, tablename FROM pg_policies WHERE tablename IN ('things', 'parents') LOOP
+       EXECUTE format('DROP POLICY %I ON public.%I', p.policyname, p.tablename); END LOOP; END $$;
      DROP TRIGGER IF EXISTS twinrule_things_columns ON public.things;
-     TRUNCATE public.things`
+     TRUNCATE public.things, public.parents, public.links`
   )
-  const resource = bundle.resources[0] as Resource
+  const resource = resourceOf(bundle, 'thing') as Resource
+  const parent = resourceOf(bundle, 'parent') as Resource
   const objects = [
+    ...tableObjects(parent, bundle),
     ...guardFunctions(resource).map(functionObject),
     ...tableObjects(resource, bundle),
-    ...guardObjects(resource)
+    ...guardObjects(resource),
+    ...relatedObjects(bundle, ['twinrule_app', 'authz_platform_admin'])
   ]
   await admin.query(mutation.sql(objects.map(({ up }) => `${up}`).join('\n')))
   // a TRUNCATE grant or an owner's rights would not matter here: rows come in before anybody is asked
-  await admin.query(
-    'INSERT INTO public.things SELECT * FROM jsonb_populate_recordset(NULL::public.things, $1::jsonb)',
-    [JSON.stringify(rows)]
-  )
+  for (const [table, content] of Object.entries({ things: rows, parents, links })) {
+    await admin.query(
+      `INSERT INTO public.${table} SELECT * FROM jsonb_populate_recordset(NULL::public.${table}, $1::jsonb)`,
+      [JSON.stringify(content)]
+    )
+  }
 }
 
 /** What PostgreSQL lets the app login do as one principal. Everything is rolled back. */

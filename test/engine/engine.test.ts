@@ -269,3 +269,64 @@ t.test('forbids, column rules, added actions and time', async t => {
   t.equal(ask('invoke', { row: { ends_at: '2026-01-02' } }), 'invalid_attribute null')
   t.equal(ask('evict'), 'unknown_action null')
 })
+
+t.test('related rows are part of the row, and unknown ones are not none', async t => {
+  const text = `version: 1
+principal: { id: uuid, tenant_id: uuid }
+macros: { mine: resource.tenant_id == principal.tenant_id }
+resources:
+  folder: { columns: { id: uuid!, tenant_id: uuid! }, rules: { r: { allow: [read], when: mine } } }
+  doc:
+    columns: { id: uuid!, folder_id: uuid }
+    relations:
+      folder: { one: folder }
+      shares: { many: shares, columns: { user_id: uuid, level: text } }
+    rules:
+      inherited: { allow: [read, update], when: 'resource.folder.can("read")' }
+      shared: { allow: [read], when: 'resource.shares.exists(s, s.user_id == principal.id && s.level == "read")' }
+      blocked: { forbid: [read], when: 'resource.shares.exists(s, s.user_id == principal.id && s.level == "none")' }
+`
+  const { bundle, problems } = loadTexts({ 'p.yaml': text })
+  if (bundle === null) throw new Error(String(problems))
+  const engine = createEngine(bundle)
+  const me = tenant('99')
+  const mine = { id: tenant('5'), tenant_id: tenant('a') }
+  const ask = (row: object, changes?: object) => {
+    const { decision, context } = engine.decide({
+      subject: { type: 'user', id: me, properties: { tenant_id: tenant('a') } },
+      action: changes === undefined ? { name: 'read' } : { name: 'update', properties: { changes } },
+      resource: { type: 'doc', id: tenant('1'), properties: { folder_id: tenant('5'), ...row } }
+    })
+    return decision ? `allowed ${context.rule}` : `${context.code} ${context.rule}`
+  }
+  const share = (level: string | null, user: string | null = me) => ({
+    doc_id: tenant('1'),
+    user_id: user,
+    level
+  })
+  t.equal(ask({ folder: mine, shares: [] }), 'allowed inherited')
+  t.equal(ask({ folder: [mine], shares: [] }), 'allowed inherited')
+  t.equal(ask({ folder: { ...mine, tenant_id: tenant('b') }, shares: [] }), 'no_rule null')
+  t.equal(ask({ folder: null, shares: [share('read')] }), 'allowed shared')
+  t.equal(
+    ask({ folder: null, shares: [share('read', tenant('1')), share('list')] }),
+    'no_rule null',
+    'one row must have both'
+  )
+  t.equal(ask({ folder: mine, shares: [share('none')] }), 'forbidden blocked')
+  t.equal(
+    ask({ folder: mine, shares: [share(null)] }),
+    'forbidden blocked',
+    'a level that is not known may be "none"'
+  )
+  t.equal(ask({ folder: mine }), 'invalid_attribute null', 'rows that were not sent are unknown')
+  t.equal(ask({ folder: mine, shares: {} }), 'invalid_attribute null')
+  t.equal(ask({ folder: mine, shares: ['x'] }), 'invalid_attribute null')
+  t.equal(ask({ folder: [mine, mine], shares: [] }), 'invalid_attribute null', 'one is one')
+  t.equal(ask({ folder: { id: tenant('5') }, shares: [] }), 'invalid_attribute null')
+  const row = { folder: mine, shares: [] }
+  t.equal(ask(row, {}), 'allowed inherited')
+  t.equal(ask(row, { folder_id: tenant('6') }), 'invalid_attribute null', 'another folder is not known')
+  t.equal(ask(row, { folder_id: tenant('6'), folder: null }), 'no_rule null')
+  t.equal(ask(row, { folder_id: tenant('6'), folder: { ...mine, id: tenant('6') } }), 'allowed inherited')
+})

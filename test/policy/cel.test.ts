@@ -35,6 +35,9 @@ function ours(ast: Ast): Tree {
       return ['value', BigInt(ast.digits)]
     case 'null':
       return ['value', null]
+    case 'exists':
+    case 'can':
+      throw new Error('calls are not generated here')
   }
 }
 

@@ -4,13 +4,13 @@ import { canAccessFunction } from './can-access.js'
 import { catalogChecks, leftoverObject } from './checks.js'
 import { guardFunctions, guardObjects } from './column-guards.js'
 import { contextFunctions } from './context.js'
-import { factsFunctions, factsObjects } from './facts.js'
+import { factsFunctions, factsObjects, relatedObjects } from './facts.js'
 import { comment, type Fragment, id, join, lit, sql } from './fragment.js'
 import { functionObject } from './function.js'
 import { ROLES, SCHEMA } from './names.js'
 import type { SqlObject } from './object.js'
 import { tableObjects } from './policies.js'
-import { roleObjects } from './roles.js'
+import { appRoles, roleObjects } from './roles.js'
 import { tenancyFunctions, tenancyObjects } from './tenancy.js'
 
 /** Every function that is generated for a policy, in the order in which they refer to each other. */
@@ -41,7 +41,8 @@ export function accessObjects(bundle: Bundle): readonly SqlObject[] {
       ...tableObjects(resource, bundle),
       ...guardObjects(resource),
       ...factsObjects(resource)
-    ])
+    ]),
+    ...relatedObjects(bundle, appRoles(bundle))
   ]
   const wanted = [...objects, leftoverObject(bundle, specs, objects)]
   return [...wanted, stateRow(bundle, hashOf(wanted))]

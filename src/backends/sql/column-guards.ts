@@ -1,6 +1,6 @@
 import type { Resource } from '../../ir/model.js'
 import { normalize } from '../../ir/normal-form.js'
-import { expression } from './expression.js'
+import { expression, OLD_ROW } from './expression.js'
 import { type Fragment, id, join, lit, sql } from './fragment.js'
 import type { FunctionSpec } from './function.js'
 import { ROLES, SCHEMA } from './names.js'
@@ -35,7 +35,7 @@ export function guardFunctions(resource: Resource): readonly FunctionSpec[] {
   const ruled = columnRules.map(
     // safety: unknown is not permitted
     ({ columns, when }) => sql`  IF (${changed(columns)}) AND (
-    ${expression(normalize(when), 4, 'OLD')}
+    ${expression(normalize(when), 4, OLD_ROW)}
   ) IS NOT TRUE THEN
     ${refuse(`a column rule of ${name} keeps ${columns.join(', ')} from being changed`)}
   END IF;`

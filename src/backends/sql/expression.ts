@@ -1,5 +1,6 @@
-import type { Atom, Ordering, Term } from '../../ir/formula.js'
-import type { Literal, Nnf } from '../../ir/normal-form.js'
+import { InternalError } from '../../errors/errors.js'
+import type { Atom, Condition, Ordering, Term } from '../../ir/formula.js'
+import { anyOf, type Literal, type Nnf, readableForm } from '../../ir/normal-form.js'
 import { formatDate, formatTimestamp } from '../../ir/time.js'
 import type { ScalarType } from '../../ir/types.js'
 import type { Scalar } from '../../ir/values.js'
@@ -26,14 +27,17 @@ export const SQL_TYPE: Readonly<Record<ScalarType['kind'], SqlType>> = {
  * them (IS TRUE, COALESCE) would keep them from using an index.
  *
  * @param indent columns by which continued lines are indented
- * @param row what stands before the columns: nothing in a policy, OLD or NEW in a trigger
+ * @param row how the row in question is named
  */
-export function expression(form: Nnf, indent = 0, row: Row = ''): Fragment {
+export function expression(form: Nnf, indent: number, row: Row): Fragment {
   switch (form.kind) {
     case 'const':
       return form.value ? sql`true` : sql`false`
     case 'literal':
       return literalSql(form, row)
+    case 'exists':
+    case 'every':
+      return relationSql(form, indent, row)
     case 'and':
       return block(
         [...form.of].sort(principalFirst).map(part => operand(part, indent, row)),
@@ -51,10 +55,11 @@ export function expression(form: Nnf, indent = 0, row: Row = ''): Fragment {
 
 /** One side of AND or OR. Inside of another operator the lesser ones go into parentheses, on lines of their own. */
 function operand(part: Nnf, indent: number, row: Row): Fragment {
-  if (part.kind === 'const' || part.kind === 'literal') return expression(part, 0, row)
-  if (part.kind === 'and' && part.of.every(one => one.kind === 'literal')) {
+  if (part.kind !== 'and' && part.kind !== 'or') return expression(part, indent, row)
+  const literals = part.of.filter(one => one.kind === 'literal')
+  if (part.kind === 'and' && literals.length === part.of.length) {
     return sql`(${join(
-      [...part.of].sort(principalFirst).map(one => expression(one, 0, row)),
+      [...literals].sort(principalFirst).map(one => literalSql(one, row)),
       ' AND '
     )})`
   }
@@ -70,12 +75,47 @@ function readsRow(form: Nnf): boolean {
   switch (form.kind) {
     case 'const':
       return false
+    case 'exists':
+    case 'every':
+      return true
     case 'and':
     case 'or':
       return form.of.some(readsRow)
     case 'literal':
-      return Object.values(form.atom).some(part => typeof part === 'object' && part.kind === 'column')
+      return Object.values(form.atom).some(part => typeof part === 'object' && isColumn(part))
   }
+}
+
+function isColumn({ kind }: Term): boolean {
+  return kind === 'column' || kind === 'related'
+}
+
+/** The name of a related row. A table of the policy cannot have it. */
+const RELATED = sql`twinrule_related`
+
+/**
+ * The related rows that count and have the condition, or none that counts and lacks it. Row-level security of the other
+ * table would hide the rows that do not count anyway; saying so makes the formula whole without it.
+ */
+function relationSql(form: Nnf & { kind: 'exists' | 'every' }, indent: number, row: Row): Fragment {
+  const { relation } = form
+  if (relation.table === null) throw new InternalError(`the relation ${relation.name} has no table`)
+  const inner = indent + 2
+  const outer = { ...row, column: row.inSubquery, related: RELATED }
+  const joined = sql`${RELATED}.${id(relation.remote)} = ${outer.column}.${id(relation.local)}`
+  const counts = readableForm(relation, row.readable)
+  const test = operand(form.of, inner, outer)
+  const parts = [
+    joined,
+    ...(counts.kind === 'const' && counts.value
+      ? []
+      : [operand(counts, inner, { ...outer, column: RELATED })]),
+    ...(form.of.kind === 'const' && form.of.value === (form.kind === 'exists')
+      ? []
+      : [form.kind === 'exists' ? test : sql`(${test}) IS NOT TRUE`])
+  ]
+  const where = block(parts, 'AND', inner)
+  return sql`${form.kind === 'exists' ? sql`EXISTS` : sql`NOT EXISTS`} (${newline(inner)}SELECT FROM public.${id(relation.table)} AS ${RELATED}${newline(inner)}WHERE ${where}${newline(indent)})`
 }
 
 function literalSql({ atom, negated }: Literal, row: Row): Fragment {
@@ -120,7 +160,7 @@ function membership({ item, set }: Atom & { kind: 'in' }, negated: boolean, row:
     return sql`(${term(item)} IS NOT NULL AND ${term(item)} <> ALL (${array(set)}))`
   }
   // a GIN index serves @> but not = ANY (column)
-  return set.kind === 'column'
+  return isColumn(set)
     ? sql`${term(set)} @> ARRAY[${term(item)}]::${arrayType(set.type)}`
     : sql`${term(item)} = ANY (${array(set)})`
 }
@@ -149,13 +189,32 @@ function arrayType(type: Term['type']): Fragment {
   }
 }
 
-/** What stands before a column. */
-export type Row = '' | 'OLD' | 'NEW'
+/** How the SQL around an expression names things. */
+export interface Row {
+  /** What stands before a column of the row; null for nothing. */
+  readonly column: Fragment | null
+  /** What stands before it inside of a subquery, where a bare name could be another table's. */
+  readonly inSubquery: Fragment
+  /** What stands before a column of the related row. */
+  readonly related: Fragment | null
+  /** The form of "may be read" for the role whose SQL this is. */
+  readonly readable: (all: readonly Condition[]) => Nnf
+}
+
+/** The row of a table in one of its policies or in a query over it. */
+export function tableRow(table: string, readable: Row['readable'] = anyOf): Row {
+  return { column: null, inSubquery: id(table), related: null, readable }
+}
+
+/** The row as it was, in a trigger. */
+export const OLD_ROW: Row = { column: sql`OLD`, inSubquery: sql`OLD`, related: null, readable: anyOf }
 
 function termSql(one: Term, row: Row): Fragment {
   switch (one.kind) {
     case 'column':
-      return row === '' ? id(one.name) : sql`${row === 'OLD' ? sql`OLD` : sql`NEW`}.${id(one.name)}`
+      return row.column === null ? id(one.name) : sql`${row.column}.${id(one.name)}`
+    case 'related':
+      return row.related === null ? id(one.name) : sql`${row.related}.${id(one.name)}`
     case 'principal':
       // in a subquery the accessor runs once a statement instead of once a row
       return sql`(SELECT ${qualified(accessorOf(one.name))}())`

@@ -1,3 +1,4 @@
+import type { Relation } from '../../ir/formula.js'
 import type { Bundle, Column, Resource } from '../../ir/model.js'
 import { principalValues, UUID_PATTERN } from './context.js'
 import { type Fragment, id, join, lit, sql } from './fragment.js'
@@ -31,6 +32,32 @@ ${revoke}${columns.length > 0 ? sql`\nGRANT SELECT (${join(columns, ', ')}) ON $
       down: sql`${drop}\n${revoke}`
     }
   ]
+}
+
+/**
+ * Lets policies and facts read the columns that relations lead to. Row-level security of the other table stays as it
+ * is: a resource that a role may not read stays empty for it, where without the grant every statement would fail.
+ */
+export function relatedObjects(bundle: Bundle, readers: readonly string[]): readonly SqlObject[] {
+  const columns = new Map<string, Set<string>>()
+  for (const relation of bundle.resources.flatMap(({ relations }) => relations)) {
+    if (relation.table === null) continue
+    const known = columns.get(relation.table) ?? new Set()
+    columns.set(relation.table, known)
+    for (const { name } of relation.columns) known.add(name)
+  }
+  const roles = join([...readers, ROLES.facts].map(id), ', ')
+  return [...columns].map(([table, names]) => {
+    const target = sql`public.${id(table)}`
+    const listed = join([...names].sort().map(id), ', ')
+    return {
+      kind: 'grant',
+      name: `${table} related`,
+      table,
+      up: sql`GRANT SELECT (${listed}) ON ${target} TO ${roles};`,
+      down: sql`REVOKE ALL ON ${target} FROM ${roles};`
+    }
+  })
 }
 
 /** The functions that read what a decision needs. The service may call the last two and nothing else. */
@@ -119,13 +146,31 @@ function rowBranch(resource: Resource): readonly Fragment[] {
   const columns = resource.columns.map(
     column => sql`t.${id(column.name)}${asText(column)} AS ${id(column.name)}`
   )
+  const related = resource.relations.flatMap(relation => relatedFacts(relation))
   return [
     sql`  IF $1 = ${lit(resource.name)} AND ${match.guard} THEN
     SELECT to_jsonb(row_facts.*) INTO answer FROM (
-      SELECT ${join(columns, ', ')}
+      SELECT ${join([...columns, ...related], ', ')}
       FROM public.${id(resource.table)} AS t WHERE t."id" = ${match.value}
     ) AS row_facts;
   END IF;`
+  ]
+}
+
+/** The related rows as one list. */
+function relatedFacts(relation: Relation): readonly Fragment[] {
+  if (relation.table === null) return []
+  const columns = relation.columns.map(
+    column => sql`x.${id(column.name)}${asText(column)} AS ${id(column.name)}`
+  )
+  return [
+    sql`(
+        SELECT COALESCE(jsonb_agg(to_jsonb(related_facts)), '[]')
+        FROM (
+          SELECT ${join(columns, ', ')}
+          FROM public.${id(relation.table)} AS x WHERE x.${id(relation.remote)} = t.${id(relation.local)}
+        ) AS related_facts
+      ) AS ${id(relation.name)}`
   ]
 }
 

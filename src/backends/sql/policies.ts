@@ -1,9 +1,9 @@
 import type { Condition } from '../../ir/formula.js'
 import { anyRule, type CommandGate, gateForm, type PartForm } from '../../ir/gates.js'
 import type { Bundle, Resource, Rule } from '../../ir/model.js'
-import type { Nnf } from '../../ir/normal-form.js'
+import { anyOf, type Nnf } from '../../ir/normal-form.js'
 import { flaggedRole } from '../../ir/principal.js'
-import { expression } from './expression.js'
+import { expression, tableRow } from './expression.js'
 import { comment, type Fragment, id, join, sql } from './fragment.js'
 import { ROLES } from './names.js'
 import type { SqlObject } from './object.js'
@@ -54,7 +54,17 @@ export function viewForm(resource: Resource, gate: CommandGate, view: RoleView):
 /** The SQL of a gate as a role sees it, or null when it is never open. */
 export function gateSql(resource: Resource, gate: CommandGate, view: RoleView, indent = 0): Fragment | null {
   const form = viewForm(resource, gate, view)
-  return form.kind === 'const' && !form.value ? null : expression(form, indent)
+  if (form.kind === 'const' && !form.value) return null
+  return expression(form, indent, tableRow(resource.table ?? resource.name, readableFor(view)))
+}
+
+/** What a role may read of another table, by the same split of rules. */
+function readableFor(view: RoleView): (all: readonly Condition[]) => Nnf {
+  return all => {
+    if (view.flag === null) return anyOf(all.filter(one => flagOf(one) === null))
+    const own = all.filter(one => flagOf(one) === view.flag)
+    return anyOf(own.length > 0 ? own : all)
+  }
 }
 
 /** The principal's role flag that a rule reads and nothing else, or null. */

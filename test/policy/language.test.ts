@@ -1,0 +1,78 @@
+import t from 'tap'
+import { COLUMNS, HEAD, problemsOf } from './cases.js'
+
+t.test('relations are declared and asked in one way', async t => {
+  const doc = (
+    relations: string,
+    when = "'true'",
+    more = ''
+  ) => `${HEAD}traits: { base: { columns: ${COLUMNS} } }
+resources:
+  folder: { table: folders, columns: { id: uuid!, name: text, n: int }, rules: { r: { allow: [read], when: 'true' } } }
+  doc:
+    table: docs
+    use: [base]
+    relations: ${relations}
+    rules: { r: { allow: [read], when: ${when} }${more} }
+`
+  const FOLDER = '{ folder: { one: folder, local: owner } }'
+  const SHARES = '{ shares: { many: doc_shares, columns: { tenant_id: uuid, level: text } } }'
+  const cases: readonly (readonly [string, readonly string[]])[] = [
+    [doc(FOLDER, `'resource.folder.can("read")'`), []],
+    [doc(FOLDER, "'resource.folder.exists(f, f.n == resource.n)'"), ['17:67 TWR_POLICY_TWO_COLUMNS']],
+    [doc(FOLDER, `'resource.folder.exists(f, f.name == "x" && resource.open)'`), []],
+    [doc(SHARES, `'resource.shares.exists(s, s.tenant_id == principal.tenant_id && s.level in ["a"])'`), []],
+    [
+      doc(SHARES, "'resource.shares.exists(s, s.levle == principal.id)'"),
+      ['17:69 TWR_POLICY_UNKNOWN_COLUMN']
+    ],
+    [doc(SHARES, "'resource.share.exists(s, s.level == null)'"), ['17:50 TWR_POLICY_UNKNOWN_RELATION']],
+    [doc(SHARES, "'resource.shares == null'"), ['17:50 TWR_POLICY_TYPE']],
+    [doc(SHARES, `'resource.shares.level == "x"'`), ['17:41 TWR_POLICY_SYNTAX']],
+    [doc(SHARES, `'resource.shares.can("read")'`), ['17:41 TWR_POLICY_RELATION']],
+    [doc(FOLDER, `'resource.folder.can("update")'`), ['17:61 TWR_POLICY_UNSUPPORTED']],
+    [doc(FOLDER, `'!resource.folder.can("read")'`), ['17:14 TWR_POLICY_NOT_PORTABLE']],
+    [doc(FOLDER, `'true'`, `, f: { forbid: [read], when: 'resource.folder.exists(f, f.n == 1)' }`), []],
+    [
+      doc(FOLDER, "'resource.folder.exists(f, f.n == 1) && resource.folder.exists(f, f.n == 2)'"),
+      ['17:14 TWR_POLICY_NOT_PORTABLE']
+    ],
+    [
+      doc(FOLDER, "'resource.folder.exists(f, resource.folder.exists(g, g.n == 1))'"),
+      ['17:67 TWR_POLICY_UNSUPPORTED']
+    ],
+    [doc(FOLDER, "'resource.folder.exists(f, g.n == 1)'"), ['17:67 TWR_POLICY_SYNTAX']],
+    [doc(FOLDER, "'resource.folder.exists(principal, true)'"), ['17:64 TWR_POLICY_RESERVED']],
+    [doc('{ folder: { one: foldr } }'), ['16:33 TWR_POLICY_RELATION']],
+    [doc('{ folder: { one: folder, local: ownr } }'), ['16:48 TWR_POLICY_RELATION']],
+    [doc('{ folder: { one: folder, local: n } }'), ['16:18 TWR_POLICY_RELATION']],
+    [doc('{ folder: { local: owner } }'), ['16:18 TWR_POLICY_RELATION']],
+    [doc('{ self: { one: doc, local: owner } }'), ['16:31 TWR_POLICY_RELATION']],
+    [doc('{ owner: { one: folder, local: owner } }'), ['16:18 TWR_POLICY_DUPLICATE']]
+  ]
+  for (const [text, expected] of cases)
+    t.same(problemsOf(text), expected, text.split('\n').slice(15).join(' '))
+})
+
+t.test('forbids, column rules and added actions are checked like everything else', async t => {
+  const doc = (body: string) => `${HEAD}resources: { doc: { columns: ${COLUMNS}, ${body} } }`
+  const cases: readonly (readonly [string, readonly string[]])[] = [
+    [doc('rules: { r: { forbid: [read], when: mine } }'), []],
+    [doc('rules: { r: { forbid: [wirte], when: mine } }'), ['10:149 TWR_POLICY_ACTION']],
+    [doc('rules: { r: { forbid: [read], allow: [read], when: mine } }'), ['10:135 TWR_POLICY_EFFECT']],
+    [doc('rules: { r: { when: mine } }'), ['10:135 TWR_POLICY_EFFECT']],
+    [doc('rules: { r: { forbid: [delete], when: mine, check: mine } }'), ['10:170 TWR_POLICY_USELESS_CHECK']],
+    [doc('immutable: [id, tenant]'), ['10:142 TWR_POLICY_UNKNOWN_COLUMN']],
+    [doc('column_rules: [{ columns: [nn], when: mine }]'), ['10:153 TWR_POLICY_UNKNOWN_COLUMN']],
+    [doc('column_rules: [{ columns: [n], when: minne }]'), ['10:163 TWR_POLICY_UNKNOWN_MACRO']],
+    [doc('column_rules: [{ columns: [n] }]'), ['10:141 TWR_POLICY_SCHEMA']],
+    [
+      `${HEAD}actions: { publish: { command: update }, invoke: {} }\nresources: { doc: { columns: ${COLUMNS}, rules: { r: { allow: [publish, invoke], when: mine } } } }`,
+      []
+    ],
+    [`${HEAD}actions: { update: {} }`, ['10:12 TWR_POLICY_RESERVED']],
+    [`${HEAD}actions: { manage: {} }`, ['10:12 TWR_POLICY_RESERVED']],
+    [`${HEAD}actions: { publish: { command: publish } }`, ['10:32 TWR_POLICY_SCHEMA']]
+  ]
+  for (const [text, expected] of cases) t.same(problemsOf(text), expected, text.split('\n').at(-1) ?? '')
+})

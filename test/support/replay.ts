@@ -96,7 +96,11 @@ async function giveAway(folder: string): Promise<void> {
 /** Nobody may read root's npm cache, and without it every run would download everything again. */
 async function copyNpmCache(home: string): Promise<void> {
   const cache = join(homedir(), '.npm', '_cacache')
-  if (existsSync(cache)) await cp(cache, join(home, '.npm', '_cacache'), { recursive: true })
+  if (existsSync(cache)) {
+    // what another npm is just writing may be gone in a moment
+    const filter = (path: string) => path !== join(cache, 'tmp')
+    await cp(cache, join(home, '.npm', '_cacache'), { recursive: true, filter })
+  }
   if (asRoot) await giveAway(home)
   else await chown(home, process.getuid?.() ?? 0, process.getgid?.() ?? 0)
 }

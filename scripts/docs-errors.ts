@@ -19,6 +19,11 @@ const GROUPS: readonly (readonly [prefix: string, heading: string, text: string]
     'Requests',
     'Answered by the service: OVERLOADED and DRAINING with 503, the others with a 4xx status. They never end a command.'
   ],
+  [
+    'TWR_PROOF_',
+    'Proofs',
+    'Printed by `twinrule prove` for a resource that it therefore does not call proved.'
+  ],
   ['TWR_BUG', 'Faults', 'Not your mistake. Please report it with the policy files.']
 ]
 

@@ -7,6 +7,7 @@ export interface CodeEntry {
 /**
  * Every code twinrule can answer with. Codes are public and never change their meaning; messages may.
  * POLICY: a mistake in a policy file. CONFIG: a setting or flag. DB: a database. REQUEST: a caller's request.
+ * PROOF: what `twinrule prove` could not read.
  */
 export const CODES = {
   TWR_POLICY_NO_FILES: { title: 'The policy folder is missing, unreadable or holds no policy file', exit: 1 },
@@ -70,6 +71,7 @@ export const CODES = {
   TWR_REQUEST_METHOD: { title: 'The endpoint does not take this method', exit: 1 },
   TWR_REQUEST_DRAINING: { title: 'The service is shutting down', exit: 1 },
   TWR_REQUEST_OVERLOADED: { title: 'Too many requests are in flight', exit: 1 },
+  TWR_PROOF_SQL: { title: 'Generated SQL is outside of what the proof reads', exit: 1 },
   TWR_BUG: { title: 'A fault in twinrule itself', exit: 70 }
 } as const satisfies Record<string, CodeEntry>
 

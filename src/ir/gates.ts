@@ -129,6 +129,17 @@ export function gateForbids(
   )
 }
 
+/** Every condition that a gate is made of, as it was written: what `gateOpen` reads, and nothing else. */
+export function gateConditions(resource: Resource, gate: Gate): readonly Condition[] {
+  const { own, also } = partsOf(gate)
+  const parts = [own, ...also].flatMap(one =>
+    (['allow', 'forbid'] as const).flatMap(effect =>
+      rulesFor(resource, effect, one).map(rule => rule[one.part])
+    )
+  )
+  return [KNOWN_PRINCIPAL, ...parts]
+}
+
 /** Whether a gate is open, by the reference interpreter on the conditions as written: the definition. */
 export function gateOpen(resource: Resource, gate: Gate, at: Case): boolean {
   const { own, also } = partsOf(gate)

@@ -1,0 +1,96 @@
+import { forEachRow, principalsOf, type Space } from '../analysis/models.js'
+import type { Values } from '../ir/evaluate.js'
+import type { Value } from '../ir/values.js'
+import { type Counterexample, counterexampleOf, type Mismatch, weightOf } from './counterexample.js'
+import { type GateQuestion, type Opens, reference, type Side } from './sides.js'
+
+/** What the comparison of all models of a gate brought. */
+export interface GateOutcome {
+  readonly models: number
+  readonly counterexample: Counterexample | null
+}
+
+/** How many models pass between two reports of progress. */
+const STRIDE = 50_000
+
+/**
+ * Asks every side about every model of a gate and keeps the smallest case in which one differs from the reference.
+ *
+ * @param onModels is told now and then how many models are done
+ */
+export function compareSides(
+  question: GateQuestion,
+  space: Space,
+  sides: readonly Side[],
+  onModels: (done: number) => void
+): GateOutcome {
+  const { bundle, resource } = question
+  const defined = reference(question)
+  const principal = watched(
+    bundle.principal.map(({ name }) => name),
+    name => question.report(`a lock reads principal.${name}, which the rules of its gate do not`)
+  )
+  const row = watched(
+    resource.columns.map(({ name }) => name),
+    name => question.report(`a lock reads resource.${name}, which the rules of its gate do not`)
+  )
+  let models = 0
+  let smallest: Mismatch | null = null
+  for (const part of principalsOf(space, principal)) {
+    const expects = defined(principal)
+    const asked = sides.map(side => ({
+      name: side.name,
+      opens: side.opensFor(principal),
+      mustEqual: side.mustEqual(principal)
+    }))
+    forEachRow(space, part, row, () => {
+      const expected = expects(row)
+      if (asked.some(one => differs(one, expected, row))) {
+        const weight = weightOf(principal, row)
+        if (smallest === null || weight < smallest.weight) {
+          const says = {
+            reference: expected,
+            ...Object.fromEntries(asked.map(one => [one.name, one.opens(row)]))
+          }
+          smallest = { weight, counterexample: counterexampleOf(bundle, resource, { principal, row }, says) }
+        }
+      }
+      models++
+      if (models % STRIDE === 0) onModels(models)
+    })
+  }
+  // assigned in a closure, which the compiler does not follow
+  const found = smallest as Mismatch | null
+  return { models, counterexample: found?.counterexample ?? null }
+}
+
+interface Asked {
+  readonly opens: Opens
+  readonly mustEqual: boolean
+}
+
+function differs({ opens, mustEqual }: Asked, expected: boolean, row: Values): boolean {
+  // safety: in a role that was not made for the principal, too little is fine and too much is not
+  return expected ? mustEqual && !opens(row) : opens(row)
+}
+
+/**
+ * An object for the values of models that tells when somebody reads a declared name that has none.
+ * safety: a side that looked at more than the models vary would be proved on too few of them
+ */
+function watched(names: readonly string[], onRead: (name: string) => void): Record<string, Value> {
+  const behind = Object.create(null)
+  for (const name of names) {
+    Object.defineProperty(behind, name, {
+      get: () => {
+        onRead(name)
+        return null
+      },
+      // without a setter the first assignment of a model's value would be refused
+      set(value: Value) {
+        Object.defineProperty(this, name, { value, writable: true, enumerable: true, configurable: true })
+      }
+    })
+  }
+  return Object.create(behind)
+}

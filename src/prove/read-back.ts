@@ -1,0 +1,206 @@
+import { readExpression } from './read-expression.js'
+import type { Names } from './read-operand.js'
+import type { SqlExpression } from './sql-expression.js'
+import {
+  fieldsOf,
+  kindOf,
+  listOf,
+  must,
+  nameOf,
+  only,
+  ReadBackError,
+  refuse,
+  type Tree,
+  textOf,
+  treeOf
+} from './tree.js'
+
+/** The commands that policies and grants are about. */
+export const COMMANDS = ['select', 'insert', 'update', 'delete'] as const
+/** One of the four. */
+export type Command = (typeof COMMANDS)[number]
+
+/** A policy as PostgreSQL would have it after the statements. */
+export interface ReadPolicy {
+  readonly name: string
+  readonly command: string
+  readonly permissive: boolean
+  readonly roles: readonly string[]
+  readonly using: SqlExpression | null
+  readonly check: SqlExpression | null
+}
+
+/** The security of one table after its statements were run on a table that somebody may have left in any state. */
+export interface TableSecurity {
+  enabled: boolean
+  forced: boolean
+  readonly policies: Map<string, ReadPolicy>
+  /** What each role was granted. A role that lost everything first is in `revoked`. */
+  readonly granted: Map<string, Set<string>>
+  readonly revoked: Set<string>
+}
+
+/** How PUBLIC is called among the roles; no role can have this name. */
+export const PUBLIC = 'PUBLIC'
+
+/** A parser of SQL text, which gives one node for each statement. */
+export type Parser = (text: string) => readonly unknown[]
+
+/** Loads PostgreSQL's own parser. It is 1.7 MB of WebAssembly, so only those who prove something load it. */
+export async function loadParser(): Promise<Parser> {
+  const { loadModule, parseSync } = await import('libpg-query')
+  await loadModule()
+  return text => {
+    try {
+      return (parseSync(text).stmts ?? []).map(({ stmt }) => stmt)
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause)
+      throw new ReadBackError(`the generated SQL is not SQL: ${why}`, cause)
+    }
+  }
+}
+
+/**
+ * Reads the statements of one table in their order.
+ *
+ * @throws ReadBackError for every statement, clause, operator, function, cast or name that is not in the grammar
+ */
+export function readTable(statements: readonly unknown[], table: string, names: Names): TableSecurity {
+  const security: TableSecurity = {
+    enabled: false,
+    forced: false,
+    policies: new Map(),
+    granted: new Map(),
+    revoked: new Set()
+  }
+  for (const statement of statements) {
+    const [kind, fields] = kindOf(statement)
+    switch (kind) {
+      case 'AlterTableStmt':
+        readAlter(fields, table, security)
+        break
+      case 'DropStmt':
+        readDrop(fields, table, security)
+        break
+      case 'CreatePolicyStmt':
+        readPolicy(fields, table, { names, security })
+        break
+      case 'GrantStmt':
+        readGrant(fields, table, security)
+        break
+      default:
+        refuse(`the statement ${kind}`)
+    }
+  }
+  return security
+}
+
+function readAlter(fields: Tree, table: string, security: TableSecurity): void {
+  const { relation, cmds, objtype } = only(fields, 'AlterTableStmt', 'relation', 'cmds', 'objtype')
+  mustBeTable(relation, table)
+  if (objtype !== 'OBJECT_TABLE') refuse('ALTER of something that is no table')
+  for (const command of listOf(cmds)) {
+    const { subtype } = fieldsOf(command, 'AlterTableCmd', 'subtype', 'behavior')
+    switch (subtype) {
+      case 'AT_EnableRowSecurity':
+      case 'AT_DisableRowSecurity':
+        security.enabled = subtype === 'AT_EnableRowSecurity'
+        break
+      case 'AT_ForceRowSecurity':
+      case 'AT_NoForceRowSecurity':
+        security.forced = subtype === 'AT_ForceRowSecurity'
+        break
+      default:
+        refuse(`ALTER TABLE with ${String(subtype)}`)
+    }
+  }
+}
+
+function readDrop(fields: Tree, table: string, { policies }: TableSecurity): void {
+  only(fields, 'DropStmt', 'objects', 'removeType', 'behavior', 'missing_ok')
+  must(fields, 'removeType', 'OBJECT_POLICY')
+  for (const object of listOf(fields['objects'])) {
+    const [schema, relation, policy = '', ...more] = nameOf(fieldsOf(object, 'List', 'items')['items'])
+    if (schema !== 'public' || relation !== table || more.length > 0) refuse('a policy of another table')
+    policies.delete(policy)
+  }
+}
+
+interface Target {
+  readonly names: Names
+  readonly security: TableSecurity
+}
+
+function readPolicy(fields: Tree, table: string, { names, security }: Target): void {
+  const known = ['policy_name', 'table', 'cmd_name', 'permissive', 'roles', 'qual', 'with_check']
+  const clause = (node: unknown) => (node === undefined ? null : readExpression(node, names))
+  only(fields, 'CreatePolicyStmt', ...known)
+  mustBeTable(fields['table'], table)
+  const name = textOf(fields['policy_name'])
+  if (security.policies.has(name)) refuse(`two policies called ${name}`)
+  security.policies.set(name, {
+    name,
+    command: textOf(fields['cmd_name']),
+    permissive: fields['permissive'] === true,
+    roles: rolesOf(fields['roles']),
+    using: clause(fields['qual']),
+    check: clause(fields['with_check'])
+  })
+}
+
+function readGrant(fields: Tree, table: string, { granted, revoked }: TableSecurity): void {
+  only(
+    fields,
+    'GrantStmt',
+    'is_grant',
+    'targtype',
+    'objtype',
+    'objects',
+    'privileges',
+    'grantees',
+    'behavior'
+  )
+  must(fields, 'targtype', 'ACL_TARGET_OBJECT')
+  must(fields, 'objtype', 'OBJECT_TABLE')
+  for (const object of listOf(fields['objects'])) {
+    mustBeTable(fieldsOf(object, 'RangeVar', ...RELATION), table)
+  }
+  const privileges = listOf(fields['privileges']).map(node =>
+    textOf(fieldsOf(node, 'AccessPriv', 'priv_name')['priv_name'])
+  )
+  for (const role of rolesOf(fields['grantees'])) {
+    const before = granted.get(role) ?? new Set()
+    if (fields['is_grant'] === true) {
+      // ALL is the same as an empty list here; it holds TRUNCATE, which no policy restrains
+      const given = privileges.length > 0 ? privileges : ['all']
+      granted.set(role, new Set([...before, ...given]))
+    } else if (privileges.length === 0) {
+      granted.delete(role)
+      revoked.add(role)
+    } else {
+      granted.set(role, new Set([...before].filter(privilege => !privileges.includes(privilege))))
+    }
+  }
+}
+
+const RELATION = ['schemaname', 'relname', 'inh', 'relpersistence'] as const
+
+function mustBeTable(node: unknown, table: string): void {
+  const fields = only(treeOf(node, 'a table'), 'RangeVar', ...RELATION)
+  if (fields['schemaname'] !== 'public' || fields['relname'] !== table)
+    refuse('a statement about another table')
+}
+
+function rolesOf(nodes: unknown): readonly string[] {
+  return listOf(nodes).map(node => {
+    const { roletype, rolename } = fieldsOf(node, 'RoleSpec', 'roletype', 'rolename')
+    switch (roletype) {
+      case 'ROLESPEC_PUBLIC':
+        return PUBLIC
+      case 'ROLESPEC_CSTRING':
+        return textOf(rolename)
+      default:
+        return refuse(`a role given as ${String(roletype)}`)
+    }
+  })
+}

@@ -1,0 +1,97 @@
+import { scalarOf } from '../analysis/domain.js'
+import { sameType } from '../ir/types.js'
+import { type Names, readArray, readConstant, readOperand, unify } from './read-operand.js'
+import type { SqlExpression, SqlOperator } from './sql-expression.js'
+import { fieldsOf, kindOf, listOf, nameOf, only, refuse, type Tree } from './tree.js'
+
+/**
+ * A boolean expression of SQL. Everything that is not written out here is refused, and so is a comparison of values of
+ * two types, though PostgreSQL would take two enums for text.
+ *
+ * @throws ReadBackError
+ */
+export function readExpression(node: unknown, names: Names): SqlExpression {
+  const [kind, fields] = kindOf(node)
+  switch (kind) {
+    case 'BoolExpr':
+      return readConnective(only(fields, kind, 'boolop', 'args'), names)
+    case 'NullTest':
+      return readNullTest(only(fields, kind, 'arg', 'nulltesttype'), names)
+    case 'A_Expr':
+      return readOperator(only(fields, kind, 'kind', 'name', 'lexpr', 'rexpr'), names)
+    case 'A_Const': {
+      const value = readConstant(fields)
+      return typeof value === 'boolean' ? { kind: 'const', value } : refuse('a constant that is no condition')
+    }
+    default: {
+      const of = readOperand(node, names)
+      return of.kind !== 'pending' && of.type.kind === 'bool'
+        ? { kind: 'bool', of }
+        : refuse('a value that is no bool')
+    }
+  }
+}
+
+function readConnective(fields: Tree, names: Names): SqlExpression {
+  const parts = listOf(fields['args']).map(part => readExpression(part, names))
+  const [first] = parts
+  switch (fields['boolop']) {
+    case 'AND_EXPR':
+      return { kind: 'and', of: parts }
+    case 'OR_EXPR':
+      return { kind: 'or', of: parts }
+    case 'NOT_EXPR':
+      return first === undefined ? refuse('NOT of nothing') : { kind: 'not', of: first }
+    default:
+      return refuse(`the connective ${String(fields['boolop'])}`)
+  }
+}
+
+function readNullTest(fields: Tree, names: Names): SqlExpression {
+  const of = readOperand(fields['arg'], names)
+  const test = fields['nulltesttype']
+  if (of.kind === 'pending') return refuse('a null test of a constant')
+  if (test !== 'IS_NULL' && test !== 'IS_NOT_NULL') return refuse(`the test ${String(test)}`)
+  return { kind: 'null', of, negated: test === 'IS_NOT_NULL' }
+}
+
+function readOperator(fields: Tree, names: Names): SqlExpression {
+  const [symbol, ...more] = nameOf(fields['name'])
+  if (more.length > 0) return refuse('an operator with a schema')
+  const { lexpr: left, rexpr: right } = fields
+  if (symbol === '@>' && fields['kind'] === 'AEXPR_OP') return readContains(left, right, names)
+  const operator: SqlOperator = symbol === '=' || symbol === '<>' ? symbol : refuse(`the operator ${symbol}`)
+  switch (fields['kind']) {
+    case 'AEXPR_OP': {
+      const [a, b] = unify([readOperand(left, names), readOperand(right, names)])
+      return a === undefined || b === undefined
+        ? refuse('half of a comparison')
+        : { kind: 'compare', operator, left: a, right: b }
+    }
+    case 'AEXPR_IN': {
+      // `x IN (a, b)` is defined as x = a OR x = b, and NOT IN as x <> a AND x <> b (manual, 9.25.1)
+      const list = listOf(fieldsOf(right, 'List', 'items')['items'])
+      const [item, ...values] = unify([left, ...list].map(one => readOperand(one, names)))
+      if (item === undefined) return refuse('IN without an item')
+      const of = values.map(value => ({ kind: 'compare', operator, left: item, right: value }) as const)
+      return { kind: operator === '=' ? 'or' : 'and', of }
+    }
+    case 'AEXPR_OP_ANY':
+    case 'AEXPR_OP_ALL': {
+      const read = readOperand(left, names)
+      const array = readArray(right, names, read.kind === 'pending' ? null : scalarOf(read.type))
+      const [item] = unify([read], array.of)
+      if (item === undefined) return refuse('ANY without an item')
+      return { kind: fields['kind'] === 'AEXPR_OP_ANY' ? 'any' : 'all', operator, item, array: array.array }
+    }
+    default:
+      return refuse(`an operator of kind ${String(fields['kind'])}`)
+  }
+}
+
+function readContains(left: unknown, right: unknown, names: Names): SqlExpression {
+  const array = readArray(left, names, null)
+  const wanted = readArray(right, names, array.of)
+  if (!sameType(array.of, wanted.of)) return refuse('@> between sets of two types')
+  return { kind: 'contains', array: array.array, items: wanted.array }
+}

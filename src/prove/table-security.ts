@@ -1,0 +1,114 @@
+import type { Gate } from '../ir/gates.js'
+import { COMMANDS, type Command, PUBLIC, type ReadPolicy, type TableSecurity } from './read-back.js'
+import type { SqlExpression } from './sql-expression.js'
+
+/** A role that runs applications' statements. `flag` is the principal's flag by which it is entered. */
+export interface DatabaseRole {
+  readonly role: string
+  readonly flag: string | null
+}
+
+const CLAUSES: Readonly<Record<Command, { readonly using: boolean; readonly check: boolean }>> = {
+  select: { using: true, check: false },
+  insert: { using: false, check: true },
+  update: { using: true, check: true },
+  delete: { using: true, check: false }
+}
+
+const COMMAND_OF: Readonly<Record<Gate, Command>> = {
+  read: 'select',
+  create: 'insert',
+  update: 'update',
+  update_new: 'update',
+  delete: 'delete'
+}
+
+const FALSE: SqlExpression = { kind: 'const', value: false }
+const TRUE: SqlExpression = { kind: 'const', value: true }
+
+/**
+ * What PostgreSQL asks at a gate in a role: one of the role's permissive policies must be true, and the role must hold
+ * the privilege. Where a policy has no WITH CHECK its USING judges the new row (manual, CREATE POLICY).
+ */
+export function gateOf(
+  { enabled, granted, policies }: TableSecurity,
+  gate: Gate,
+  role: string
+): SqlExpression {
+  const command = COMMAND_OF[gate]
+  if (!granted.get(role)?.has(command)) return FALSE
+  if (!enabled) return TRUE
+  const clauses = policiesFor(policies, command, role).map(({ using, check }) =>
+    gate === 'update_new' || gate === 'create' ? (check ?? using ?? TRUE) : (using ?? TRUE)
+  )
+  const [only] = clauses
+  if (only === undefined) return FALSE
+  return clauses.length === 1 ? only : { kind: 'or', of: clauses }
+}
+
+function policiesFor(
+  policies: ReadonlyMap<string, ReadPolicy>,
+  command: Command,
+  role: string
+): readonly ReadPolicy[] {
+  return [...policies.values()].filter(
+    one => one.permissive && one.command === command && one.roles.includes(role)
+  )
+}
+
+/** Whatever about a table is not in the one shape that the proof is about. Each is a sentence. */
+export function misshapen(security: TableSecurity, roles: readonly DatabaseRole[]): readonly string[] {
+  const { enabled, forced, policies, revoked } = security
+  const known = roles.map(({ role }) => role)
+  return [
+    ...(enabled ? [] : ['row-level security is not enabled']),
+    // safety: without FORCE the owner of the table is outside of every policy
+    ...(forced ? [] : ['row-level security is not forced on the owner']),
+    ...[...policies.values()].flatMap(policy => misshapenPolicy(policy, known)),
+    ...known.flatMap(role =>
+      COMMANDS.filter(command => policiesFor(policies, command, role).length > 1).map(
+        command => `${role} has more than one policy for ${command}`
+      )
+    ),
+    ...[PUBLIC, ...known]
+      .filter(role => !revoked.has(role))
+      .map(role => `what ${role} was granted before is not revoked`),
+    ...misgranted(security, known)
+  ]
+}
+
+function misshapenPolicy(
+  { name, command, permissive, roles, using, check }: ReadPolicy,
+  known: readonly string[]
+): readonly string[] {
+  const [role, ...more] = roles
+  const wanted = COMMANDS.find(one => one === command)
+  const clauses = wanted === undefined ? null : CLAUSES[wanted]
+  const clause = (word: string, there: boolean, expected: boolean) =>
+    there === expected ? [] : [`the policy ${name} has ${there ? 'a' : 'no'} ${word}`]
+  return [
+    ...(permissive ? [] : [`the policy ${name} is restrictive`]),
+    ...(role !== undefined && more.length === 0 && known.includes(role)
+      ? []
+      : [`the policy ${name} is for ${roles.join(', ')}`]),
+    ...(clauses === null
+      ? [`the policy ${name} is for the command ${command}`]
+      : [
+          ...clause('USING', using !== null, clauses.using),
+          ...clause('WITH CHECK', check !== null, clauses.check)
+        ])
+  ]
+}
+
+function misgranted({ granted, policies }: TableSecurity, known: readonly string[]): readonly string[] {
+  return [...granted].flatMap(([role, privileges]) =>
+    [...privileges]
+      .filter(privilege => {
+        const command = COMMANDS.find(one => one === privilege)
+        return (
+          command === undefined || !known.includes(role) || policiesFor(policies, command, role).length === 0
+        )
+      })
+      .map(privilege => `${role} is granted ${privilege} without a policy for it`)
+  )
+}

@@ -53,6 +53,11 @@ function termsOf(atom: Atom): Comparison {
   }
 }
 
+/** What a comparison says of the principal alone; without a term of the principal it says nothing and is ignored. */
+export function principalPart(comparison: Comparison): Comparison {
+  return comparison.filter(({ kind }) => kind !== 'column')
+}
+
 /** The domains of some comparisons on a resource. Only what is compared or tested becomes a variable. */
 export function domainsOf(resource: Resource, comparisons: readonly Comparison[]): readonly Domain[] {
   const classes = connected(comparisons)

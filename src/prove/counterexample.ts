@@ -39,7 +39,11 @@ export function counterexampleOf(
   at: { readonly principal: Values; readonly row: Values },
   says: Readonly<Record<string, boolean>>
 ): Counterexample {
-  const attributes = bundle.principal.map(({ name }) => [name, json(at.principal[name] ?? null)])
+  // own values only: to ask for others would look like a lock that reads too much
+  const attributes = bundle.principal.map(({ name }) => [
+    name,
+    json(Object.hasOwn(at.principal, name) ? (at.principal[name] ?? null) : null)
+  ])
   const columns = resource.columns.map(({ name, type, nullable }) => [
     name,
     json(Object.hasOwn(at.row, name) ? (at.row[name] ?? null) : anyValue(type, nullable))

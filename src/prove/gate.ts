@@ -4,6 +4,12 @@ import type { Value } from '../ir/values.js'
 import { type Counterexample, counterexampleOf, type Mismatch, weightOf } from './counterexample.js'
 import { type GateQuestion, type Opens, reference, type Side } from './sides.js'
 
+/** A gate and all of its models. */
+export interface Models {
+  readonly question: GateQuestion
+  readonly space: Space
+}
+
 /** What the comparison of all models of a gate brought. */
 export interface GateOutcome {
   readonly models: number
@@ -19,8 +25,7 @@ const STRIDE = 50_000
  * @param onModels is told now and then how many models are done
  */
 export function compareSides(
-  question: GateQuestion,
-  space: Space,
+  { question, space }: Models,
   sides: readonly Side[],
   onModels: (done: number) => void
 ): GateOutcome {
@@ -62,6 +67,26 @@ export function compareSides(
   // assigned in a closure, which the compiler does not follow
   const found = smallest as Mismatch | null
   return { models, counterexample: found?.counterexample ?? null }
+}
+
+/** Whether the reference opens a gate for none of some principals, whatever the row. */
+export function neverOpens(
+  { question, space }: Models,
+  forWhom: (principal: Values) => boolean
+): boolean {
+  const defined = reference(question)
+  const principal: Record<string, Value> = {}
+  const row: Record<string, Value> = {}
+  for (const part of principalsOf(space, principal)) {
+    if (!forWhom(principal)) continue
+    const opens = defined(principal)
+    let opened = false
+    forEachRow(space, part, row, () => {
+      opened ||= opens(row)
+    })
+    if (opened) return false
+  }
+  return true
 }
 
 interface Asked {

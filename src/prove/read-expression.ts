@@ -50,9 +50,10 @@ function readConnective(fields: Tree, names: Names): SqlExpression {
 function readNullTest(fields: Tree, names: Names): SqlExpression {
   const of = readOperand(fields['arg'], names)
   const test = fields['nulltesttype']
-  if (of.kind === 'pending') return refuse('a null test of a constant')
   if (test !== 'IS_NULL' && test !== 'IS_NOT_NULL') return refuse(`the test ${String(test)}`)
-  return { kind: 'null', of, negated: test === 'IS_NOT_NULL' }
+  const negated = test === 'IS_NOT_NULL'
+  // a constant that is read is never NULL
+  return of.kind === 'pending' ? { kind: 'const', value: negated } : { kind: 'null', of, negated }
 }
 
 function readOperator(fields: Tree, names: Names): SqlExpression {

@@ -42,26 +42,50 @@ export function reference({ resource, gate }: GateQuestion): (principal: Values)
   return principal => row => gateOpen(resource, gate, { principal, row })
 }
 
-/** Stock CASL with the portable rules. */
-export function stockCasl(question: GateQuestion, rulesFor: PortableRules): Side {
-  const { bundle, resource, gate, domains, report } = question
+/** Stock CASL for one principal. */
+export interface PortableAbility {
+  readonly rules: readonly EmittedRule[]
+  readonly ability: MongoAbility
+}
+
+/** Abilities of one resource that are kept, because each gate asks for much the same principals. */
+const KEPT = 1_000
+
+/** Builds the ability of a principal, or finds it again. */
+export function portableAbilities(
+  bundle: Bundle,
+  resource: Resource,
+  rulesFor: PortableRules
+): (principal: Values) => PortableAbility {
   // rules of other resources have another subject: an ability never asks them for this one
   const alone: Bundle = { ...bundle, resources: [resource] }
+  const kept = new Map<string, PortableAbility>()
+  return principal => {
+    const key = JSON.stringify(principal, (_, value) => (typeof value === 'bigint' ? `int ${value}` : value))
+    const known = kept.get(key)
+    if (known !== undefined) return known
+    const rules = rulesFor(alone, principal)
+    const ability: MongoAbility = createMongoAbility(rules as unknown as MongoAbility['rules'], {
+      detectSubjectType: () => resource.name
+    })
+    const made = { rules, ability }
+    if (kept.size < KEPT) kept.set(key, made)
+    return made
+  }
+}
+
+/** Stock CASL with the portable rules. */
+export function stockCasl(
+  { resource, gate, domains, report }: GateQuestion,
+  abilityFor: (principal: Values) => PortableAbility
+): Side {
   return {
     name: 'CASL',
     mustEqual: always,
     opensFor: principal => {
-      const rules = rulesFor(alone, principal)
-      for (const finding of unportable(
-        rules.filter(({ action }) => action === gate),
-        resource,
-        domains
-      )) {
-        report(finding)
-      }
-      const ability: MongoAbility = createMongoAbility(rules as unknown as MongoAbility['rules'], {
-        detectSubjectType: () => resource.name
-      })
+      const { rules, ability } = abilityFor(principal)
+      const own = rules.filter(({ action }) => action === gate)
+      for (const finding of unportable(own, resource, domains)) report(finding)
       return row => ability.can(gate, row)
     }
   }
@@ -77,25 +101,29 @@ export function compiled({ bundle, resource, gate }: GateQuestion): Side {
   }
 }
 
-/** The SQL of one role. */
-export function postgres(
+/** For which principals the SQL of a role must decide as the rule does: those whom the role was made for. */
+export function madeFor(
   { domains }: GateQuestion,
-  expression: SqlExpression,
-  { role, flag }: DatabaseRole,
+  { flag }: DatabaseRole,
   roles: readonly DatabaseRole[]
-): Side {
-  const truth = sqlTruth(expression)
+): (principal: Values) => boolean {
   const flags = roles.flatMap(one => (one.flag === null ? [] : [one.flag]))
   const read = flags.filter(name =>
     domains.some(({ variables }) => variables.some(one => one.side === 'principal' && one.name === name))
   )
-  return {
-    name: `SQL ${role}`,
-    opensFor: principal => row => truth(principal, row) === true,
-    // a flag that nothing reads may have any value, so the principal may well be the one the role is for
-    mustEqual: principal =>
-      flag === null
-        ? read.every(name => principal[name] !== true)
-        : !read.includes(flag) || principal[flag] === true
-  }
+  // a flag that nothing reads may have any value, so the principal may well be one of those
+  return principal =>
+    flag === null
+      ? read.every(name => principal[name] !== true)
+      : !read.includes(flag) || principal[flag] === true
+}
+
+/** The SQL of one role. */
+export function postgres(
+  expression: SqlExpression,
+  { role }: DatabaseRole,
+  mustEqual: (principal: Values) => boolean
+): Side {
+  const truth = sqlTruth(expression)
+  return { name: `SQL ${role}`, mustEqual, opensFor: principal => row => truth(principal, row) === true }
 }

@@ -46,6 +46,11 @@ export function gateOf(
   return clauses.length === 1 ? only : { kind: 'or', of: clauses }
 }
 
+/** Whether a role has a policy of its own at a gate. Without one PostgreSQL denies the whole command. */
+export function hasPolicy({ policies }: TableSecurity, gate: Gate, role: string): boolean {
+  return policiesFor(policies, COMMAND_OF[gate], role).length > 0
+}
+
 function policiesFor(
   policies: ReadonlyMap<string, ReadPolicy>,
   command: Command,

@@ -1,0 +1,85 @@
+import { comparisonsOf, domainsOf, principalPart } from '../analysis/domain.js'
+import { type Space, spaceOf } from '../analysis/models.js'
+import type { Values } from '../ir/evaluate.js'
+import { GATES, type Gate, gateConditions } from '../ir/gates.js'
+import type { Bundle, Resource } from '../ir/model.js'
+import { neverOpens } from './gate.js'
+import type { TableSecurity } from './read-back.js'
+import { compiled, type GateQuestion, madeFor, type PortableAbility, postgres, type Side, stockCasl } from './sides.js'
+import { comparedTerms, type SqlExpression } from './sql-expression.js'
+import { type DatabaseRole, gateOf, hasPolicy } from './table-security.js'
+
+/** What is proved: a resource, and its table's security where it has one. */
+export interface Subject {
+  readonly bundle: Bundle
+  readonly resource: Resource
+  readonly security: TableSecurity | null
+  readonly roles: readonly DatabaseRole[]
+}
+
+/** The models of a gate, and the SQL of each role at it. */
+export interface Plan {
+  readonly question: GateQuestion
+  readonly space: Space
+  readonly sql: readonly RoleSql[]
+}
+
+interface RoleSql {
+  readonly role: DatabaseRole
+  readonly expression: SqlExpression
+  readonly hasPolicy: boolean
+  readonly madeFor: (principal: Values) => boolean
+}
+
+/**
+ * What a gate's models vary: every term and literal of its rules and of its SQL. The rules of a principal are made for
+ * all gates at once, so its models are those of all gates.
+ */
+export function planOf(
+  { bundle, resource, security, roles }: Subject,
+  gate: Gate,
+  report: (finding: string) => void
+): Plan {
+  const expressions =
+    security === null
+      ? []
+      : roles.map(role => ({
+          role,
+          expression: gateOf(security, gate, role.role),
+          hasPolicy: hasPolicy(security, gate, role.role)
+        }))
+  const compared = (one: Gate) => gateConditions(resource, one).flatMap(comparisonsOf)
+  const domains = domainsOf(resource, [
+    ...GATES.flatMap(compared).map(principalPart),
+    ...compared(gate),
+    ...expressions.flatMap(({ expression }) => comparedTerms(expression))
+  ])
+  const question = { bundle, resource, gate, domains, report }
+  const sql = expressions.map(one => ({ ...one, madeFor: madeFor(question, one.role, roles) }))
+  return { question, space: spaceOf(domains), sql }
+}
+
+const MATES: Readonly<Partial<Record<Gate, Gate>>> = { update: 'update_new', update_new: 'update' }
+
+/** The other half of an update, where it decides about this one: where a role has no policy for either. */
+export function mateOf({ question, sql }: Plan, plans: readonly Plan[]): Plan | undefined {
+  if (sql.every(one => one.hasPolicy)) return undefined
+  return plans.find(plan => plan.question.gate === MATES[question.gate])
+}
+
+/** The sides of a gate. */
+export function sidesOf(
+  { question, sql }: Plan,
+  mate: Plan | undefined,
+  abilityFor: (principal: Values) => PortableAbility
+): readonly Side[] {
+  return [
+    stockCasl(question, abilityFor),
+    compiled(question),
+    ...sql.map(({ role, expression, hasPolicy, madeFor }) => {
+      // an update needs an old and a new row: if the rules never open one half, the other one may stay closed
+      const idle = !hasPolicy && mate !== undefined && neverOpens(mate, madeFor)
+      return postgres(expression, role, idle ? () => false : madeFor)
+    })
+  ]
+}

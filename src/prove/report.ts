@@ -1,0 +1,54 @@
+import type { Gate } from '../ir/gates.js'
+import type { Counterexample } from './counterexample.js'
+
+/** What can be said of a gate, of a resource and of a policy. Only the first is a proof. */
+export type Verdict = 'proved' | 'refuted' | 'not proved: too large' | 'not proved: unreadable SQL'
+
+/** One gate of a resource. */
+export interface GateProof {
+  readonly gate: Gate
+  readonly verdict: Verdict
+  /** How many cases there are; above 2^53 it is rounded. All of them were compared unless it is too large. */
+  readonly models: number
+  /** The smallest case in which the locks differ. */
+  readonly counterexample: Counterexample | null
+}
+
+/** One resource: what its locks decide, and whether its table has the security that the comparison assumes. */
+export interface ResourceProof {
+  readonly resource: string
+  readonly table: string | null
+  readonly verdict: Verdict
+  /** How many cases were compared. */
+  readonly models: number
+  readonly gates: readonly GateProof[]
+  /** What is wrong beside the decisions, each a sentence. */
+  readonly findings: readonly string[]
+  readonly milliseconds: number
+}
+
+/** The proof of a policy. */
+export interface ProofReport {
+  readonly revision: string
+  readonly verdict: Verdict
+  readonly resources: readonly ResourceProof[]
+  readonly milliseconds: number
+}
+
+/** The order in which verdicts outweigh each other: a counterexample stands whatever else is unknown. */
+const SEVERITY: readonly Verdict[] = [
+  'refuted',
+  'not proved: unreadable SQL',
+  'not proved: too large',
+  'proved'
+]
+
+/** The verdict on a whole, from those on its parts. */
+export function worst(verdicts: readonly Verdict[]): Verdict {
+  return SEVERITY.find(one => verdicts.includes(one)) ?? 'proved'
+}
+
+/** Whether every case was compared. */
+export function isDecided(verdict: Verdict): boolean {
+  return verdict === 'proved' || verdict === 'refuted'
+}

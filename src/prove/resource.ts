@@ -1,0 +1,106 @@
+import { caslRules } from '../backends/casl.js'
+import { accessorOf } from '../backends/sql/names.js'
+import { roleViews, tableObjects } from '../backends/sql/policies.js'
+import { GATES, type Gate } from '../ir/gates.js'
+import type { Bundle, Resource } from '../ir/model.js'
+import { compareSides } from './gate.js'
+import { mateOf, planOf, type Subject, sidesOf } from './plan.js'
+import { type Parser, readTable, type TableSecurity } from './read-back.js'
+import { namesOf } from './read-operand.js'
+import { type GateProof, isDecided, type ResourceProof, type Verdict, worst } from './report.js'
+import { type PortableRules, portableAbilities } from './sides.js'
+import { misshapen } from './table-security.js'
+import { ReadBackError } from './tree.js'
+
+/** How a policy is proved. */
+export interface ProveOptions {
+  /** The most cases that are compared for one resource; 2,000,000 unless given. */
+  readonly maxModels?: number
+  /** Told now and then, during large proofs, how many of a resource's cases are done. */
+  readonly onProgress?: (resource: string, done: number, all: number) => void
+  /** What is proved in place of what this version's backends emit, to test the proof or to read another text. */
+  readonly emitted?: {
+    readonly sql?: (resource: Resource, bundle: Bundle) => string
+    readonly casl?: PortableRules
+  }
+}
+
+/** The most cases of one resource, unless a caller says otherwise: some minutes. */
+export const MAX_MODELS = 2_000_000
+
+/** Proves one resource. */
+export function proveResource(
+  bundle: Bundle,
+  resource: Resource,
+  parse: Parser,
+  options: ProveOptions
+): ResourceProof {
+  const start = performance.now()
+  const findings = new Set<string>()
+  const roles = roleViews(bundle)
+  const done = (verdict: Verdict, gates: readonly GateProof[]): ResourceProof => ({
+    resource: resource.name,
+    table: resource.table,
+    verdict,
+    models: gates.reduce((sum, { verdict, models }) => sum + (isDecided(verdict) ? models : 0), 0),
+    gates,
+    findings: [...findings],
+    milliseconds: Math.round(performance.now() - start)
+  })
+  let security: TableSecurity | null = null
+  try {
+    security = readBack(bundle, resource, parse, options)
+  } catch (error) {
+    if (!(error instanceof ReadBackError)) throw error
+    findings.add(`${error.code} ${error.message}`)
+    return done('not proved: unreadable SQL', [])
+  }
+  if (security !== null) for (const finding of misshapen(security, roles)) findings.add(finding)
+  const gates = proveGates({ bundle, resource, security, roles }, findings, options)
+  const verdicts = gates.map(({ verdict }) => verdict)
+  return done(worst(findings.size > 0 ? [...verdicts, 'refuted'] : verdicts), gates)
+}
+
+function readBack(
+  bundle: Bundle,
+  resource: Resource,
+  parse: Parser,
+  { emitted }: ProveOptions
+): TableSecurity | null {
+  if (resource.table === null) return null
+  const text = (emitted?.sql ?? tableSql)(resource, bundle)
+  return readTable(parse(text), resource.table, namesOf(resource, bundle, accessorOf))
+}
+
+/** The SQL text of a resource's table, as `twinrule compile --target sql` emits it. */
+export function tableSql(resource: Resource, bundle: Bundle): string {
+  return tableObjects(resource, bundle)
+    .map(({ up }) => String(up))
+    .join('\n')
+}
+
+/** Proves the small gates first, until the next one would bring the resource over the limit. */
+function proveGates(subject: Subject, findings: Set<string>, options: ProveOptions): readonly GateProof[] {
+  const { maxModels = MAX_MODELS, onProgress } = options
+  const plans = GATES.map(gate => planOf(subject, gate, finding => findings.add(finding)))
+  const all = Number(plans.reduce((sum, { space }) => sum + space.size, 0n))
+  const casl = options.emitted?.casl ?? (caslRules as unknown as PortableRules)
+  const abilityFor = portableAbilities(subject.bundle, subject.resource, casl)
+  const proofs = new Map<Gate, GateProof>()
+  let spent = 0
+  for (const plan of [...plans].sort((a, b) => Number(a.space.size - b.space.size))) {
+    const { gate } = plan.question
+    const models = Number(plan.space.size)
+    const mate = mateOf(plan, plans)
+    if (spent + models + Number(mate?.space.size ?? 0) > maxModels) {
+      proofs.set(gate, { gate, verdict: 'not proved: too large', models, counterexample: null })
+      continue
+    }
+    const outcome = compareSides(plan, sidesOf(plan, mate, abilityFor), done =>
+      onProgress?.(subject.resource.name, spent + done, all)
+    )
+    proofs.set(gate, { gate, verdict: outcome.counterexample === null ? 'proved' : 'refuted', ...outcome })
+    spent += models
+  }
+  return GATES.flatMap(gate => proofs.get(gate) ?? [])
+}

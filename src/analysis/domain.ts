@@ -2,13 +2,18 @@ import type { Atom, Condition, Term } from '../ir/formula.js'
 import type { Resource } from '../ir/model.js'
 import type { ScalarType, Type } from '../ir/types.js'
 import type { Scalar } from '../ir/values.js'
+import { anyOf, orderedValues } from './sorts.js'
 
 /** Terms that one test looks at together. A lone term is only tested for null, or read as a bool. */
-export type Comparison = readonly Term[]
+export interface Comparison {
+  readonly terms: readonly Term[]
+  /** Whether it asks which is less, not only whether they are equal. */
+  readonly ordered: boolean
+}
 
 /** A term whose value a model chooses. */
 export interface Variable {
-  readonly side: 'principal' | 'row'
+  readonly side: 'principal' | 'clock' | 'row'
   readonly name: string
   readonly type: Type
   readonly nullable: boolean
@@ -21,9 +26,11 @@ export interface Variable {
  */
 export interface Domain {
   readonly values: readonly Scalar[]
-  /** How many of the values are literals. The others are interchangeable: no condition names them. */
-  readonly literals: number
-  /** In the order in which a model chooses: of the principal, then of the row; scalars before sets. */
+  /** How many of the values, from the first, have a meaning of their own. The others are interchangeable. */
+  readonly named: number
+  /** Whether it matters which value is less. */
+  readonly ordered: boolean
+  /** In the order in which a model chooses: of the principal and the clock, then of the row; scalars before sets. */
   readonly variables: readonly Variable[]
 }
 
@@ -38,36 +45,47 @@ export function comparisonsOf(condition: Condition): readonly Comparison[] {
     case 'not':
       return comparisonsOf(condition.of)
     case 'atom':
-      return [termsOf(condition.atom)]
+      return [comparisonOf(condition.atom)]
   }
 }
 
-function termsOf(atom: Atom): Comparison {
+function comparisonOf(atom: Atom): Comparison {
   switch (atom.kind) {
     case 'eq':
-      return [atom.left, atom.right]
+      return { terms: [atom.left, atom.right], ordered: false }
+    case 'order':
+      return { terms: [atom.left, atom.right], ordered: true }
     case 'in':
-      return [atom.item, atom.set]
+      return { terms: [atom.item, atom.set], ordered: false }
     case 'null':
-      return [atom.term]
+      return { terms: [atom.term], ordered: false }
   }
 }
 
-/** What a comparison says of the principal alone; without a term of the principal it says nothing and is ignored. */
-export function principalPart(comparison: Comparison): Comparison {
-  return comparison.filter(({ kind }) => kind !== 'column')
+/** What a comparison says of the principal and the clock; without a term of theirs it says nothing and is ignored. */
+export function principalPart({ terms, ordered }: Comparison): Comparison {
+  return { terms: terms.filter(({ kind }) => kind !== 'column'), ordered }
 }
 
 /** The domains of some comparisons on a resource. Only what is compared or tested becomes a variable. */
 export function domainsOf(resource: Resource, comparisons: readonly Comparison[]): readonly Domain[] {
   const classes = connected(comparisons)
-  const taken = new Set(classes.flatMap(literalsOf))
+  const taken = new Set(classes.flatMap(({ terms }) => literalsOf(terms)))
   const fresh = freshValues(taken)
-  return classes.map(terms => {
+  return classes.map(({ terms, ordered }) => {
     const variables = variablesOf(resource, terms)
     const literals = [...new Set(literalsOf(terms))]
     const scalar = scalarOf((terms[0] as Term).type)
-    return { values: valuesOf(scalar, literals, variables, fresh), literals: literals.length, variables }
+    if (ordered) {
+      const values = orderedValues(scalar, literals, variables.length)
+      return { values, named: values.length, ordered, variables }
+    }
+    return {
+      values: valuesOf(scalar, literals, variables, fresh),
+      named: literals.length,
+      ordered,
+      variables
+    }
   })
 }
 
@@ -85,23 +103,37 @@ export function roomOfSet(domain: Domain, set: Variable): number {
   return later.filter(({ type }) => type.kind !== 'set').length + 1
 }
 
+interface Class extends Comparison {
+  readonly names: ReadonlySet<string>
+}
+
 /** The terms of comparisons that share a term, directly or through others. Literals connect nothing. */
-function connected(comparisons: readonly Comparison[]): readonly (readonly Term[])[] {
-  let classes: { readonly names: ReadonlySet<string>; readonly terms: readonly Term[] }[] = []
-  for (const terms of comparisons) {
+function connected(comparisons: readonly Comparison[]): readonly Class[] {
+  let classes: readonly Class[] = []
+  for (const { terms, ordered } of comparisons) {
     const names = new Set(terms.map(nameOf).filter(name => name !== null))
     const touching = classes.filter(one => [...one.names].some(name => names.has(name)))
-    classes = classes.filter(one => !touching.includes(one))
-    classes.push({
+    const joined: Class = {
       names: new Set([...touching.flatMap(one => [...one.names]), ...names]),
-      terms: [...touching.flatMap(one => one.terms), ...terms]
-    })
+      terms: [...touching.flatMap(one => one.terms), ...terms],
+      ordered: ordered || touching.some(one => one.ordered)
+    }
+    classes = [...classes.filter(one => !touching.includes(one)), joined]
   }
-  return classes.filter(({ names }) => names.size > 0).map(({ terms }) => terms)
+  return classes.filter(({ names }) => names.size > 0)
 }
 
 function nameOf(term: Term): string | null {
-  return term.kind === 'column' || term.kind === 'principal' ? `${term.kind} ${term.name}` : null
+  switch (term.kind) {
+    case 'column':
+    case 'principal':
+      return `${term.kind} ${term.name}`
+    case 'now':
+      return 'clock now'
+    case 'literal':
+    case 'list':
+      return null
+  }
 }
 
 function literalsOf(terms: readonly Term[]): readonly Scalar[] {
@@ -113,25 +145,35 @@ function literalsOf(terms: readonly Term[]): readonly Scalar[] {
 function variablesOf(resource: Resource, terms: readonly Term[]): readonly Variable[] {
   const byName = new Map<string, Variable>()
   for (const term of terms) {
-    const key = nameOf(term)
-    if (key === null || (term.kind !== 'column' && term.kind !== 'principal')) continue
-    const column = resource.columns.find(({ name }) => name === term.name)
-    byName.set(key, {
-      side: term.kind === 'column' ? 'row' : 'principal',
-      name: term.name,
-      type: term.type,
-      // safety: every attribute of a principal may be absent, and only a declared "!" excludes a NULL
-      nullable: term.kind === 'principal' || (column?.nullable ?? true)
-    })
+    const variable = variableOf(resource, term)
+    if (variable !== null) byName.set(`${variable.side} ${variable.name}`, variable)
   }
   const rank = ({ side, type }: Variable) => (side === 'row' ? 2 : 0) + (type.kind === 'set' ? 1 : 0)
   return [...byName.values()].sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1))
 }
 
+function variableOf(resource: Resource, term: Term): Variable | null {
+  switch (term.kind) {
+    case 'column': {
+      const { name, type } = term
+      // safety: only a declared "!" excludes a NULL
+      const nullable = resource.columns.find(column => column.name === name)?.nullable ?? true
+      return { side: 'row', name, type, nullable }
+    }
+    case 'principal':
+      // safety: every attribute of a principal may be absent
+      return { side: 'principal', name: term.name, type: term.type, nullable: true }
+    case 'now':
+      return { side: 'clock', name: 'now', type: term.type, nullable: false }
+    case 'literal':
+    case 'list':
+      return null
+  }
+}
+
 /**
  * The values of a domain. Values are compared for equality alone, so it only matters which terms are equal to each
  * other and to which literal: as many other values as there can be different terms realise every case.
- * Orderings would add a place: as many values in each gap between two literals, chosen in their order.
  */
 function valuesOf(
   scalar: ScalarType,
@@ -146,7 +188,9 @@ function valuesOf(
       return [...new Set([...literals, ...scalar.labels])]
     case 'uuid':
     case 'text':
-    case 'int': {
+    case 'int':
+    case 'date':
+    case 'timestamptz': {
       const scalars = variables.filter(({ type }) => type.kind !== 'set').length
       const sets = variables.length - scalars
       return [...literals, ...Array.from({ length: scalars + sets * (scalars + 1) }, () => fresh(scalar))]
@@ -161,30 +205,8 @@ function freshValues(taken: ReadonlySet<Scalar>): (scalar: ScalarType) => Scalar
     for (;;) {
       const n = (used.get(scalar.kind) ?? 0) + 1
       used.set(scalar.kind, n)
-      const value = nthValue(scalar, n)
+      const value = anyOf(scalar, n)
       if (!taken.has(value)) return value
     }
   }
-}
-
-function nthValue(scalar: ScalarType, n: number): Scalar {
-  switch (scalar.kind) {
-    case 'uuid':
-      return `00000000-0000-4000-8000-${n.toString(16).padStart(12, '0')}`
-    case 'text':
-      return `text ${n}`
-    case 'int':
-      return 1000 + n
-    case 'bool':
-      return n % 2 === 1
-    case 'enum':
-      return scalar.labels[(n - 1) % scalar.labels.length] ?? ''
-  }
-}
-
-/** A value for a column or attribute that no condition looks at: null where it may be, else any of its type. */
-export function anyValue(type: Type, nullable: boolean): Scalar | null | readonly Scalar[] {
-  if (nullable) return null
-  if (type.kind === 'set') return []
-  return type.kind === 'bool' ? false : nthValue(type, type.kind === 'enum' ? 1 : 0xffff)
 }

@@ -27,9 +27,10 @@ interface Choice {
   readonly used: number
 }
 
-/** A chosen principal, and what the rows beside it may build on. Only valid until the next one is asked for. */
+/** A chosen principal and time, and what the rows beside it may build on. Only valid until the next one is asked for. */
 export interface PrincipalPart {
-  readonly values: Readonly<Record<string, Value>>
+  /** The time, where some condition reads it. */
+  readonly now: number | bigint | null
   readonly used: readonly number[]
 }
 
@@ -45,7 +46,7 @@ export function spaceOf(domains: readonly Domain[]): Space {
   )
   const size = domains.reduce((product, domain) => product * countOf(domain), 1n)
   return {
-    principal: slots.filter(({ variable }) => variable.side === 'principal'),
+    principal: slots.filter(({ variable }) => variable.side !== 'row'),
     row: slots.filter(({ variable }) => variable.side === 'row'),
     domains,
     size
@@ -54,7 +55,7 @@ export function spaceOf(domains: readonly Domain[]): Space {
 
 /** How many ways there are to choose the variables of a domain, by how many of its values are in use so far. */
 function countOf(domain: Domain): bigint {
-  let ways = new Map([[domain.literals, 1n]])
+  let ways = new Map([[domain.named, 1n]])
   for (const variable of domain.variables) {
     const next = new Map<number, bigint>()
     const add = (used: number, more: bigint) => next.set(used, (next.get(used) ?? 0n) + more)
@@ -82,18 +83,19 @@ function countOf(domain: Domain): bigint {
  * @param into receives the values; the same object each time
  */
 export function* principalsOf(space: Space, into: Record<string, Value>): Generator<PrincipalPart> {
-  const used = space.domains.map(({ literals }) => literals)
-  const part: PrincipalPart = { values: into, used }
+  const used = space.domains.map(({ named }) => named)
+  let now: PrincipalPart['now'] = null
   const { principal: slots } = space
   function* choose(at: number): Generator<PrincipalPart> {
     const slot = slots[at]
     if (slot === undefined) {
-      yield part
+      yield { now, used }
       return
     }
     const before = used[slot.domain] ?? 0
     for (const choice of choicesOf(space, slot, before)) {
-      into[slot.variable.name] = choice.value
+      if (slot.variable.side === 'clock') now = choice.value as PrincipalPart['now']
+      else into[slot.variable.name] = choice.value
       used[slot.domain] = choice.used
       yield* choose(at + 1)
     }

@@ -1,15 +1,19 @@
-import { anyValue } from '../analysis/domain.js'
+import { anyValue } from '../analysis/sorts.js'
 import type { Values } from '../ir/evaluate.js'
 import type { Bundle, Resource } from '../ir/model.js'
+import { formatDate, formatTimestamp } from '../ir/time.js'
+import type { Type } from '../ir/types.js'
 import type { Value } from '../ir/values.js'
 
-/** A value in JSON: whole numbers beyond 2^53 are text, as everywhere in twinrule. */
+/** A value in JSON: whole numbers beyond 2^53 are text, and so are dates and times, as everywhere in twinrule. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[]
 
 /** A principal and a row on which the locks differ, complete and ready to be pasted into a test. */
 export interface Counterexample {
   readonly principal: Readonly<Record<string, JsonValue>>
   readonly row: Readonly<Record<string, JsonValue>>
+  /** The time of the decision as ISO text, null where no rule reads it. */
+  readonly now: string | null
   /** What each side says: true where it opens the gate. */
   readonly says: Readonly<Record<string, boolean>>
 }
@@ -32,27 +36,43 @@ export function weightOf(...parts: readonly Values[]): number {
   return weight
 }
 
+/** A case of which only the values that some condition looks at are given. */
+export interface PartialCase {
+  readonly principal: Values
+  readonly row: Values
+  readonly now: number | bigint | null
+}
+
 /** The case as a whole principal and a whole row: what no rule looks at is null, or some value of its type. */
 export function counterexampleOf(
   bundle: Bundle,
   resource: Resource,
-  at: { readonly principal: Values; readonly row: Values },
+  { principal, row, now }: PartialCase,
   says: Readonly<Record<string, boolean>>
 ): Counterexample {
   // own values only: to ask for others would look like a lock that reads too much
-  const attributes = bundle.principal.map(({ name }) => [
+  const chosen = (values: Values, name: string) =>
+    Object.hasOwn(values, name) ? (values[name] ?? null) : undefined
+  const attributes = bundle.principal.map(({ name, type }) => [
     name,
-    json(Object.hasOwn(at.principal, name) ? (at.principal[name] ?? null) : null)
+    json(type, chosen(principal, name) ?? null)
   ])
-  const columns = resource.columns.map(({ name, type, nullable }) => [
-    name,
-    json(Object.hasOwn(at.row, name) ? (at.row[name] ?? null) : anyValue(type, nullable))
-  ])
-  return { principal: Object.fromEntries(attributes), row: Object.fromEntries(columns), says }
+  const columns = resource.columns.map(({ name, type, nullable }) => {
+    const value = chosen(row, name)
+    return [name, json(type, value === undefined ? anyValue(type, nullable) : value)]
+  })
+  return {
+    principal: Object.fromEntries(attributes),
+    row: Object.fromEntries(columns),
+    now: now === null ? null : formatTimestamp(now),
+    says
+  }
 }
 
-function json(value: Value): JsonValue {
-  if (typeof value === 'bigint') return String(value)
-  if (typeof value === 'object' && value !== null) return value.map(json)
-  return value
+function json(type: Type, value: Value): JsonValue {
+  if (value === null) return null
+  if (type.kind === 'set') return (value as readonly Value[]).map(item => json(type.of, item))
+  if (type.kind === 'date') return formatDate(Number(value))
+  if (type.kind === 'timestamptz') return formatTimestamp(value as number | bigint)
+  return typeof value === 'bigint' ? String(value) : (value as string | number | boolean)
 }

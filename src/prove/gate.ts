@@ -42,10 +42,10 @@ export function compareSides(
   let models = 0
   let smallest: Mismatch | null = null
   for (const part of principalsOf(space, principal)) {
-    const expects = defined(principal)
+    const expects = defined(principal, part.now)
     const asked = sides.map(side => ({
       name: side.name,
-      opens: side.opensFor(principal),
+      opens: side.opensFor(principal, part.now),
       mustEqual: side.mustEqual(principal)
     }))
     forEachRow(space, part, row, () => {
@@ -57,7 +57,10 @@ export function compareSides(
             reference: expected,
             ...Object.fromEntries(asked.map(one => [one.name, one.opens(row)]))
           }
-          smallest = { weight, counterexample: counterexampleOf(bundle, resource, { principal, row }, says) }
+          smallest = {
+            weight,
+            counterexample: counterexampleOf(bundle, resource, { principal, row, now: part.now }, says)
+          }
         }
       }
       models++
@@ -70,16 +73,13 @@ export function compareSides(
 }
 
 /** Whether the reference opens a gate for none of some principals, whatever the row. */
-export function neverOpens(
-  { question, space }: Models,
-  forWhom: (principal: Values) => boolean
-): boolean {
+export function neverOpens({ question, space }: Models, forWhom: (principal: Values) => boolean): boolean {
   const defined = reference(question)
   const principal: Record<string, Value> = {}
   const row: Record<string, Value> = {}
   for (const part of principalsOf(space, principal)) {
     if (!forWhom(principal)) continue
-    const opens = defined(principal)
+    const opens = defined(principal, part.now)
     let opened = false
     forEachRow(space, part, row, () => {
       opened ||= opens(row)

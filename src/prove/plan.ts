@@ -1,12 +1,20 @@
 import { comparisonsOf, domainsOf, principalPart } from '../analysis/domain.js'
 import { type Space, spaceOf } from '../analysis/models.js'
 import type { Values } from '../ir/evaluate.js'
-import { GATES, type Gate, gateConditions } from '../ir/gates.js'
+import { GATES, type Gate, gateConditions, gatesOf } from '../ir/gates.js'
 import type { Bundle, Resource } from '../ir/model.js'
 import { neverOpens } from './gate.js'
 import type { TableSecurity } from './read-back.js'
-import { compiled, type GateQuestion, madeFor, type PortableAbility, postgres, type Side, stockCasl } from './sides.js'
-import { comparedTerms, type SqlExpression } from './sql-expression.js'
+import {
+  type AbilityFor,
+  compiled,
+  type GateQuestion,
+  madeFor,
+  postgres,
+  type Side,
+  stockCasl
+} from './sides.js'
+import { type SqlExpression, sqlComparisons } from './sql-expression.js'
 import { type DatabaseRole, gateOf, hasPolicy } from './table-security.js'
 
 /** What is proved: a resource, and its table's security where it has one. */
@@ -40,19 +48,21 @@ export function planOf(
   gate: Gate,
   report: (finding: string) => void
 ): Plan {
+  // added actions are the app's alone: PostgreSQL has no command for them
+  const command = GATES.find(one => one === gate)
   const expressions =
-    security === null
+    security === null || command === undefined
       ? []
       : roles.map(role => ({
           role,
-          expression: gateOf(security, gate, role.role),
-          hasPolicy: hasPolicy(security, gate, role.role)
+          expression: gateOf(security, command, role.role),
+          hasPolicy: hasPolicy(security, command, role.role)
         }))
   const compared = (one: Gate) => gateConditions(resource, one).flatMap(comparisonsOf)
   const domains = domainsOf(resource, [
-    ...GATES.flatMap(compared).map(principalPart),
+    ...gatesOf(bundle).flatMap(compared).map(principalPart),
     ...compared(gate),
-    ...expressions.flatMap(({ expression }) => comparedTerms(expression))
+    ...expressions.flatMap(({ expression }) => sqlComparisons(expression))
   ])
   const question = { bundle, resource, gate, domains, report }
   const sql = expressions.map(one => ({ ...one, madeFor: madeFor(question, one.role, roles) }))
@@ -71,7 +81,7 @@ export function mateOf({ question, sql }: Plan, plans: readonly Plan[]): Plan | 
 export function sidesOf(
   { question, sql }: Plan,
   mate: Plan | undefined,
-  abilityFor: (principal: Values) => PortableAbility
+  abilityFor: AbilityFor
 ): readonly Side[] {
   return [
     stockCasl(question, abilityFor),

@@ -1,12 +1,13 @@
 import type { Domain } from '../analysis/domain.js'
-import { GATES } from '../ir/gates.js'
 import type { Resource } from '../ir/model.js'
 
 /** A rule as the CASL backend emits it, not yet known to be one. */
 export type EmittedRule = Readonly<Record<string, unknown>>
 
 /** The operators that look into a value by nothing but equality. */
-const OPERATORS: ReadonlySet<string> = new Set(['$in', '$nin', '$all', '$eq'])
+const EQUALITY: readonly string[] = ['$in', '$nin', '$all', '$eq']
+/** The operators that also look at its order. Models have more values where the policy orders them. */
+const ORDER: readonly string[] = ['$lt', '$lte', '$gt', '$gte']
 
 /**
  * What is wrong with the portable rules of one gate: whatever is not a stock operator on a column of the gate, with
@@ -14,12 +15,12 @@ const OPERATORS: ReadonlySet<string> = new Set(['$in', '$nin', '$all', '$eq'])
  */
 export function unportable(
   rules: readonly EmittedRule[],
-  resource: Resource,
+  { resource, actions }: { readonly resource: Resource; readonly actions: readonly string[] },
   domains: readonly Domain[]
 ): readonly string[] {
   return rules.flatMap(({ action, subject, conditions, ...more }) => [
     ...Object.keys(more).map(key => `a portable rule has ${key}`),
-    ...(GATES.some(gate => gate === action) ? [] : [`a portable rule is about the action ${String(action)}`]),
+    ...(actions.some(one => one === action) ? [] : [`a portable rule is about the action ${String(action)}`]),
     ...(subject === resource.name ? [] : [`a portable rule is about ${String(subject)}`]),
     ...(conditions === undefined ? [] : unknownConditions(conditions, domains))
   ])
@@ -30,15 +31,15 @@ function unknownConditions(conditions: unknown, domains: readonly Domain[]): rea
   // safety: CASL takes empty conditions for none, so they must not look like a restriction
   if (columns.length === 0) return ['a portable rule has conditions without any']
   return columns.flatMap(([column, operators]) => {
-    const values = domains.find(({ variables }) =>
+    const domain = domains.find(({ variables }) =>
       variables.some(({ side, name }) => side === 'row' && name === column)
-    )?.values
-    if (values === undefined) return [`a portable rule reads ${column}, which the rules of its gate do not`]
+    )
+    if (domain === undefined) return [`a portable rule reads ${column}, which the rules of its gate do not`]
+    const allowed = domain.ordered ? [...EQUALITY, ...ORDER] : EQUALITY
     return Object.entries(Object(operators) as object).flatMap(([operator, operand]) => {
-      if (!OPERATORS.has(operator)) return [`a portable rule uses ${operator}`]
-      const items: readonly unknown[] =
-        operator === '$eq' ? [operand] : Array.isArray(operand) ? operand : [operand]
-      const strange = items.filter(item => item !== null && !values.some(value => value === item))
+      if (!allowed.includes(operator)) return [`a portable rule uses ${operator}`]
+      const items: readonly unknown[] = Array.isArray(operand) ? operand : [operand]
+      const strange = items.filter(item => item !== null && !domain.values.some(value => value === item))
       return strange.map(
         () => `a portable rule compares ${column} with a value that is in no rule of its gate`
       )

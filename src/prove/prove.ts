@@ -19,4 +19,3 @@ export async function prove(bundle: Bundle, options: ProveOptions = {}): Promise
     milliseconds: Math.round(performance.now() - start)
   }
 }
-

@@ -1,8 +1,10 @@
 import { scalarOf } from '../analysis/domain.js'
-import { sameType } from '../ir/types.js'
+import { isOrdered, sameType, type Type, typeName } from '../ir/types.js'
 import { type Names, readArray, readConstant, readOperand, unify } from './read-operand.js'
-import type { SqlExpression, SqlOperator } from './sql-expression.js'
+import { isOrdering, type SqlExpression, type SqlOperator } from './sql-expression.js'
 import { fieldsOf, kindOf, listOf, nameOf, only, refuse, type Tree } from './tree.js'
+
+const OPERATORS: readonly SqlOperator[] = ['=', '<>', '<', '<=', '>', '>=']
 
 /**
  * A boolean expression of SQL. Everything that is not written out here is refused, and so is a comparison of values of
@@ -61,19 +63,19 @@ function readOperator(fields: Tree, names: Names): SqlExpression {
   if (more.length > 0) return refuse('an operator with a schema')
   const { lexpr: left, rexpr: right } = fields
   if (symbol === '@>' && fields['kind'] === 'AEXPR_OP') return readContains(left, right, names)
-  const operator: SqlOperator = symbol === '=' || symbol === '<>' ? symbol : refuse(`the operator ${symbol}`)
+  const operator = OPERATORS.find(one => one === symbol) ?? refuse(`the operator ${symbol}`)
   switch (fields['kind']) {
     case 'AEXPR_OP': {
       const [a, b] = unify([readOperand(left, names), readOperand(right, names)])
       return a === undefined || b === undefined
         ? refuse('half of a comparison')
-        : { kind: 'compare', operator, left: a, right: b }
+        : { kind: 'compare', operator: ordered(operator, a.type), left: a, right: b }
     }
     case 'AEXPR_IN': {
       // `x IN (a, b)` is defined as x = a OR x = b, and NOT IN as x <> a AND x <> b (manual, 9.25.1)
       const list = listOf(fieldsOf(right, 'List', 'items')['items'])
       const [item, ...values] = unify([left, ...list].map(one => readOperand(one, names)))
-      if (item === undefined) return refuse('IN without an item')
+      if (item === undefined || isOrdering(operator)) return refuse('IN without an item')
       const of = values.map(value => ({ kind: 'compare', operator, left: item, right: value }) as const)
       return { kind: operator === '=' ? 'or' : 'and', of }
     }
@@ -83,11 +85,17 @@ function readOperator(fields: Tree, names: Names): SqlExpression {
       const array = readArray(right, names, read.kind === 'pending' ? null : scalarOf(read.type))
       const [item] = unify([read], array.of)
       if (item === undefined) return refuse('ANY without an item')
-      return { kind: fields['kind'] === 'AEXPR_OP_ANY' ? 'any' : 'all', operator, item, array: array.array }
+      const kind = fields['kind'] === 'AEXPR_OP_ANY' ? 'any' : 'all'
+      return { kind, operator: ordered(operator, array.of), item, array: array.array }
     }
     default:
       return refuse(`an operator of kind ${String(fields['kind'])}`)
   }
+}
+
+/** safety: text and uuid have another order in PostgreSQL than here, so they have none in the proof. */
+function ordered(operator: SqlOperator, type: Type): SqlOperator {
+  return isOrdering(operator) && !isOrdered(type) ? refuse(`${operator} on ${typeName(type)}`) : operator
 }
 
 function readContains(left: unknown, right: unknown, names: Names): SqlExpression {

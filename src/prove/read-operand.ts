@@ -45,6 +45,8 @@ export function readOperand(node: unknown, names: Names): SqlOperand | Pending {
     }
     case 'SubLink':
       return readAccessor(only(fields, kind, 'subLinkType', 'subselect'), names)
+    case 'FuncCall':
+      return readNow(fields)
     case 'A_Const':
       return { kind: 'pending', value: readConstant(fields) }
     case 'TypeCast': {
@@ -57,6 +59,14 @@ export function readOperand(node: unknown, names: Names): SqlOperand | Pending {
     default:
       return refuse(kind)
   }
+}
+
+/** `now()`: PostgreSQL's own, the time at which the transaction began. */
+function readNow(fields: Tree): SqlOperand {
+  const call = only(fields, 'FuncCall', 'funcname', 'funcformat')
+  must(call, 'funcformat', 'COERCE_EXPLICIT_CALL')
+  const name = nameOf(call['funcname']).join('.')
+  return name === 'now' ? { kind: 'now', type: { kind: 'timestamptz' } } : refuse(`the function ${name}`)
 }
 
 /** `(SELECT twinrule.accessor())`, with nothing else in the subquery. */

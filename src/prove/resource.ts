@@ -1,7 +1,7 @@
 import { caslRules } from '../backends/casl.js'
 import { accessorOf } from '../backends/sql/names.js'
 import { roleViews, tableObjects } from '../backends/sql/policies.js'
-import { GATES, type Gate } from '../ir/gates.js'
+import { type Gate, gatesOf } from '../ir/gates.js'
 import type { Bundle, Resource } from '../ir/model.js'
 import { compareSides } from './gate.js'
 import { mateOf, planOf, type Subject, sidesOf } from './plan.js'
@@ -82,7 +82,8 @@ export function tableSql(resource: Resource, bundle: Bundle): string {
 /** Proves the small gates first, until the next one would bring the resource over the limit. */
 function proveGates(subject: Subject, findings: Set<string>, options: ProveOptions): readonly GateProof[] {
   const { maxModels = MAX_MODELS, onProgress } = options
-  const plans = GATES.map(gate => planOf(subject, gate, finding => findings.add(finding)))
+  const gates = gatesOf(subject.bundle)
+  const plans = gates.map(gate => planOf(subject, gate, finding => findings.add(finding)))
   const all = Number(plans.reduce((sum, { space }) => sum + space.size, 0n))
   const casl = options.emitted?.casl ?? (caslRules as unknown as PortableRules)
   const abilityFor = portableAbilities(subject.bundle, subject.resource, casl)
@@ -102,5 +103,5 @@ function proveGates(subject: Subject, findings: Set<string>, options: ProveOptio
     proofs.set(gate, { gate, verdict: outcome.counterexample === null ? 'proved' : 'refuted', ...outcome })
     spent += models
   }
-  return GATES.flatMap(gate => proofs.get(gate) ?? [])
+  return gates.flatMap(gate => proofs.get(gate) ?? [])
 }

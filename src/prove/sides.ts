@@ -1,8 +1,8 @@
 import { createMongoAbility, type MongoAbility } from '@casl/ability'
 import type { Domain } from '../analysis/domain.js'
-import { buildAbility, openedBy } from '../engine/ability.js'
+import { askGate, buildAbility } from '../engine/ability.js'
 import type { Values } from '../ir/evaluate.js'
-import { type Gate, gateOpen } from '../ir/gates.js'
+import { type Gate, gateOpen, gatesOf } from '../ir/gates.js'
 import type { Bundle, Resource } from '../ir/model.js'
 import { type EmittedRule, unportable } from './portable.js'
 import { sqlTruth } from './sql-eval.js'
@@ -12,10 +12,13 @@ import type { DatabaseRole } from './table-security.js'
 /** Whether a gate is open for a row, for the principal that was given before. */
 export type Opens = (row: Values) => boolean
 
+/** A time, microseconds since 1970; null where no condition reads it. */
+export type Now = number | bigint | null
+
 /** One way to decide, compared with the reference. */
 export interface Side {
   readonly name: string
-  readonly opensFor: (principal: Values) => Opens
+  readonly opensFor: (principal: Values, now: Now) => Opens
   /**
    * Whether it must decide as the rule does for this principal. Where it need not, it still must allow nothing that
    * the rule denies: a principal may be in a role that was not made for it.
@@ -33,13 +36,14 @@ export interface GateQuestion {
 }
 
 /** The portable rules of a principal, as `caslRules` gives them. */
-export type PortableRules = (bundle: Bundle, principal: Values) => readonly EmittedRule[]
+export type PortableRules = (bundle: Bundle, principal: Values, now: Now) => readonly EmittedRule[]
 
 const always = (): boolean => true
 
 /** The definition: the reference interpreter on the rules as written. */
-export function reference({ resource, gate }: GateQuestion): (principal: Values) => Opens {
-  return principal => row => gateOpen(resource, gate, { principal, row })
+export function reference({ resource, gate }: GateQuestion): (principal: Values, now: Now) => Opens {
+  return (principal, now) => row =>
+    gateOpen(resource, gate, now === null ? { principal, row } : { principal, row, now })
 }
 
 /** Stock CASL for one principal. */
@@ -48,23 +52,22 @@ export interface PortableAbility {
   readonly ability: MongoAbility
 }
 
+/** The ability of a principal at a time. */
+export type AbilityFor = (principal: Values, now: Now) => PortableAbility
+
 /** Abilities of one resource that are kept, because each gate asks for much the same principals. */
 const KEPT = 1_000
 
 /** Builds the ability of a principal, or finds it again. */
-export function portableAbilities(
-  bundle: Bundle,
-  resource: Resource,
-  rulesFor: PortableRules
-): (principal: Values) => PortableAbility {
+export function portableAbilities(bundle: Bundle, resource: Resource, rulesFor: PortableRules): AbilityFor {
   // rules of other resources have another subject: an ability never asks them for this one
   const alone: Bundle = { ...bundle, resources: [resource] }
   const kept = new Map<string, PortableAbility>()
-  return principal => {
-    const key = JSON.stringify(principal, (_, value) => (typeof value === 'bigint' ? `int ${value}` : value))
+  return (principal, now) => {
+    const key = keyOf({ ...principal, now })
     const known = kept.get(key)
     if (known !== undefined) return known
-    const rules = rulesFor(alone, principal)
+    const rules = rulesFor(alone, principal, now)
     const ability: MongoAbility = createMongoAbility(rules as unknown as MongoAbility['rules'], {
       detectSubjectType: () => resource.name
     })
@@ -74,19 +77,33 @@ export function portableAbilities(
   }
 }
 
+function keyOf(values: Values): string {
+  // JSON has neither wide integers nor infinity
+  return JSON.stringify(values, (_, value) =>
+    typeof value === 'bigint' || typeof value === 'number' ? `number ${value}` : value
+  )
+}
+
+/** CASL's name of a gate: an added action goes by its own name. */
+function actionOf(gate: Gate): string {
+  return gate.replace(/^action:/, '')
+}
+
 /** Stock CASL with the portable rules. */
 export function stockCasl(
-  { resource, gate, domains, report }: GateQuestion,
-  abilityFor: (principal: Values) => PortableAbility
+  { bundle, resource, gate, domains, report }: GateQuestion,
+  abilityFor: AbilityFor
 ): Side {
+  const action = actionOf(gate)
+  const actions = gatesOf(bundle).map(actionOf)
   return {
     name: 'CASL',
     mustEqual: always,
-    opensFor: principal => {
-      const { rules, ability } = abilityFor(principal)
-      const own = rules.filter(({ action }) => action === gate)
-      for (const finding of unportable(own, resource, domains)) report(finding)
-      return row => ability.can(gate, row)
+    opensFor: (principal, now) => {
+      const { rules, ability } = abilityFor(principal, now)
+      const own = rules.filter(rule => rule['action'] === action || !actions.includes(String(rule['action'])))
+      for (const finding of unportable(own, { resource, actions }, domains)) report(finding)
+      return row => ability.can(action, row)
     }
   }
 }
@@ -97,7 +114,8 @@ export function compiled({ bundle, resource, gate }: GateQuestion): Side {
   return {
     name: 'compiled',
     mustEqual: always,
-    opensFor: principal => row => openedBy(ability, gate, { type: resource.name, principal, row }) !== null
+    opensFor: (principal, now) => row =>
+      askGate(ability, gate, { type: resource.name, principal, row, now }).open
   }
 }
 
@@ -125,5 +143,9 @@ export function postgres(
   mustEqual: (principal: Values) => boolean
 ): Side {
   const truth = sqlTruth(expression)
-  return { name: `SQL ${role}`, mustEqual, opensFor: principal => row => truth(principal, row) === true }
+  return {
+    name: `SQL ${role}`,
+    mustEqual,
+    opensFor: (principal, now) => row => truth(principal, row, now) === true
+  }
 }

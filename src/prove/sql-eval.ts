@@ -2,10 +2,13 @@ import type { Truth, Values } from '../ir/evaluate.js'
 import type { Value } from '../ir/values.js'
 import type { SqlArray, SqlExpression, SqlOperand, SqlOperator } from './sql-expression.js'
 
-/** The truth of an expression for a principal and a row. */
-export type SqlTruth = (principal: Values, row: Values) => Truth
+/** The time of a transaction, microseconds since 1970. */
+export type TransactionTime = number | bigint | null
 
-type Read<T> = (principal: Values, row: Values) => T
+/** The truth of an expression for a principal and a row, at a time. */
+export type SqlTruth = (principal: Values, row: Values, now: TransactionTime) => Truth
+
+type Read<T> = (principal: Values, row: Values, now: TransactionTime) => T
 type Items = readonly Value[] | null
 
 /**
@@ -24,22 +27,22 @@ export function sqlTruth(expression: SqlExpression): SqlTruth {
       return connective(expression.of.map(sqlTruth), true)
     case 'not': {
       const inner = sqlTruth(expression.of)
-      return (principal, row) => negation(inner(principal, row))
+      return (principal, row, now) => negation(inner(principal, row, now))
     }
     case 'bool': {
       const read = operand(expression.of)
-      return (principal, row) => read(principal, row) as Truth
+      return (principal, row, now) => read(principal, row, now) as Truth
     }
     case 'null': {
       const { negated } = expression
       const read = operand(expression.of)
-      return (principal, row) => (read(principal, row) === null) !== negated
+      return (principal, row, now) => (read(principal, row, now) === null) !== negated
     }
     case 'compare': {
       const { operator } = expression
       const left = operand(expression.left)
       const right = operand(expression.right)
-      return (principal, row) => compare(operator, left(principal, row), right(principal, row))
+      return (principal, row, now) => compare(operator, left(principal, row, now), right(principal, row, now))
     }
     case 'any':
     case 'all': {
@@ -47,22 +50,23 @@ export function sqlTruth(expression: SqlExpression): SqlTruth {
       const item = operand(expression.item)
       const array = items(expression.array)
       const decisive = expression.kind === 'any'
-      return (principal, row) => quantified(decisive, operator, item(principal, row), array(principal, row))
+      return (principal, row, now) =>
+        quantified(decisive, operator, item(principal, row, now), array(principal, row, now))
     }
     case 'contains': {
       const array = items(expression.array)
       const wanted = items(expression.items)
-      return (principal, row) => contains(array(principal, row), wanted(principal, row))
+      return (principal, row, now) => contains(array(principal, row, now), wanted(principal, row, now))
     }
   }
 }
 
 /** AND is decided by a false part, OR by a true one; else a NULL part makes it NULL (manual, 9.1). */
 function connective(parts: readonly SqlTruth[], decisive: boolean): SqlTruth {
-  return (principal, row) => {
+  return (principal, row, now) => {
     let truth: Truth = !decisive
     for (const part of parts) {
-      const one = part(principal, row)
+      const one = part(principal, row, now)
       if (one === decisive) return decisive
       if (one === null) truth = null
     }
@@ -76,7 +80,20 @@ function negation(truth: Truth): Truth {
 
 function compare(operator: SqlOperator, left: Value, right: Value): Truth {
   if (left === null || right === null) return null
-  return (left === right) === (operator === '=')
+  switch (operator) {
+    case '=':
+      return left === right
+    case '<>':
+      return left !== right
+    case '<':
+      return left < right
+    case '<=':
+      return left <= right
+    case '>':
+      return left > right
+    case '>=':
+      return left >= right
+  }
 }
 
 /** `x op ANY (array)` and `x op ALL (array)` (manual, 9.25.3 and 9.25.4). */
@@ -112,11 +129,13 @@ function operand(of: SqlOperand): Read<Value> {
       const { value } = of
       return () => value
     }
+    case 'now':
+      return (_principal, _row, now) => now
   }
 }
 
 function items(array: SqlArray): Read<Items> {
   if (array.kind === 'set') return operand(array.of) as Read<Items>
   const reads = array.of.map(operand)
-  return (principal, row) => reads.map(read => read(principal, row))
+  return (principal, row, now) => reads.map(read => read(principal, row, now))
 }

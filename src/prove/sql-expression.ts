@@ -1,6 +1,7 @@
-import type { Term } from '../ir/formula.js'
+import type { Comparison } from '../analysis/domain.js'
+import type { Ordering, Term } from '../ir/formula.js'
 
-/** What a comparison in SQL can look at: a column, an accessor's result or a constant. */
+/** What a comparison in SQL can look at: a column, an accessor's result, a constant or the transaction's time. */
 export type SqlOperand = Exclude<Term, { kind: 'list' }>
 
 /** What stands after ANY, ALL or beside @>: a set, or an array of operands written out. */
@@ -9,7 +10,7 @@ export type SqlArray =
   | { readonly kind: 'array'; readonly of: readonly SqlOperand[] }
 
 /** How two operands are compared. */
-export type SqlOperator = '=' | '<>'
+export type SqlOperator = '=' | '<>' | Ordering
 
 /** A boolean expression of SQL, as it was read from the text. */
 export type SqlExpression =
@@ -32,27 +33,34 @@ export type SqlExpression =
     }
   | { readonly kind: 'contains'; readonly array: SqlArray; readonly items: SqlArray }
 
-/** The terms that an expression compares with each other, comparison by comparison. */
-export function comparedTerms(expression: SqlExpression): readonly (readonly Term[])[] {
+/** The comparisons of an expression. */
+export function sqlComparisons(expression: SqlExpression): readonly Comparison[] {
   switch (expression.kind) {
     case 'const':
       return []
     case 'and':
     case 'or':
-      return expression.of.flatMap(comparedTerms)
+      return expression.of.flatMap(sqlComparisons)
     case 'not':
-      return comparedTerms(expression.of)
+      return sqlComparisons(expression.of)
     case 'bool':
     case 'null':
-      return [[expression.of]]
+      return [{ terms: [expression.of], ordered: false }]
     case 'compare':
-      return [[expression.left, expression.right]]
+      return [{ terms: [expression.left, expression.right], ordered: isOrdering(expression.operator) }]
     case 'any':
-    case 'all':
-      return [[expression.item, ...termsOf(expression.array)]]
+    case 'all': {
+      const { item, array, operator } = expression
+      return [{ terms: [item, ...termsOf(array)], ordered: isOrdering(operator) }]
+    }
     case 'contains':
-      return [[...termsOf(expression.array), ...termsOf(expression.items)]]
+      return [{ terms: [...termsOf(expression.array), ...termsOf(expression.items)], ordered: false }]
   }
+}
+
+/** Whether an operator asks for more than equality. */
+export function isOrdering(operator: SqlOperator): operator is Ordering {
+  return operator !== '=' && operator !== '<>'
 }
 
 function termsOf(array: SqlArray): readonly Term[] {

@@ -32,6 +32,9 @@ export function sqlName(type: Type): string | null {
       return 'boolean'
     case 'int':
       return 'bigint'
+    case 'date':
+    case 'timestamptz':
+      return type.kind
     case 'set':
       return null
   }
@@ -42,6 +45,8 @@ export function scalarCalled(name: string): ScalarType {
   switch (name) {
     case 'uuid':
     case 'text':
+    case 'date':
+    case 'timestamptz':
       return { kind: name }
     case 'boolean':
       return { kind: 'bool' }

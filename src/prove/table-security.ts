@@ -1,4 +1,4 @@
-import type { Gate } from '../ir/gates.js'
+import type { CommandGate } from '../ir/gates.js'
 import { COMMANDS, type Command, PUBLIC, type ReadPolicy, type TableSecurity } from './read-back.js'
 import type { SqlExpression } from './sql-expression.js'
 
@@ -15,7 +15,7 @@ const CLAUSES: Readonly<Record<Command, { readonly using: boolean; readonly chec
   delete: { using: true, check: false }
 }
 
-const COMMAND_OF: Readonly<Record<Gate, Command>> = {
+const COMMAND_OF: Readonly<Record<CommandGate, Command>> = {
   read: 'select',
   create: 'insert',
   update: 'update',
@@ -32,7 +32,7 @@ const TRUE: SqlExpression = { kind: 'const', value: true }
  */
 export function gateOf(
   { enabled, granted, policies }: TableSecurity,
-  gate: Gate,
+  gate: CommandGate,
   role: string
 ): SqlExpression {
   const command = COMMAND_OF[gate]
@@ -47,7 +47,7 @@ export function gateOf(
 }
 
 /** Whether a role has a policy of its own at a gate. Without one PostgreSQL denies the whole command. */
-export function hasPolicy({ policies }: TableSecurity, gate: Gate, role: string): boolean {
+export function hasPolicy({ policies }: TableSecurity, gate: CommandGate, role: string): boolean {
   return policiesFor(policies, COMMAND_OF[gate], role).length > 0
 }
 

@@ -1,8 +1,11 @@
 import type { Command } from 'commander'
+import type { Bundle } from '../../ir/model.js'
 import { loadFolder } from '../../policy/load.js'
+import { prove } from '../../prove/prove.js'
 import { type Context, EXIT, examples, formatOption } from '../command.js'
 import type { Io } from '../io.js'
 import { count, problemJson, problemText } from '../problems.js'
+import { proofSummary } from '../prove-text.js'
 
 /** `twinrule check [dir]`: every mistake in a policy folder. */
 export function registerCheck(program: Command, { io, end }: Context): void {
@@ -13,12 +16,18 @@ export function registerCheck(program: Command, { io, end }: Context): void {
       'Reads every *.yaml file below a folder and reports each mistake by file, line and column. Exits 1 if there is one.'
     )
     .argument('[dir]', 'the folder of the policy files', 'policies')
+    .option('--no-prove', 'do not prove that both locks decide alike')
     .addOption(formatOption('text', 'json'))
     .addHelpText('after', examples('twinrule check', 'twinrule check policies --format json'))
-    .action(async (dir: string, { format }: { format: string }) => end(await check(dir, format, io)))
+    .action(async (dir: string, options: CheckFlags) => end(await check(dir, options, io)))
 }
 
-async function check(dir: string, format: string, io: Io): Promise<number> {
+interface CheckFlags {
+  readonly format: string
+  readonly prove: boolean
+}
+
+async function check(dir: string, { format, prove: proves }: CheckFlags, io: Io): Promise<number> {
   const { bundle, problems } = await loadFolder(dir)
   if (format === 'json') io.out(`${JSON.stringify(problems.map(problemJson), null, 2)}\n`)
   else for (const problem of problems) io.out(problemText(problem, io.outColors))
@@ -31,5 +40,15 @@ async function check(dir: string, format: string, io: Io): Promise<number> {
   io.err(
     `no problems: ${count(bundle.resources.length, 'resource')}, ${count(rules, 'rule')}, revision ${bundle.revision.slice(0, 12)}\n`
   )
-  return EXIT.ok
+  return proves ? checkProof(bundle, io) : EXIT.ok
+}
+
+/** A few seconds at most: what is larger is a matter of `twinrule prove`, and no finding here. */
+const MODELS_OF_CHECK = 200_000
+
+async function checkProof(bundle: Bundle, io: Io): Promise<number> {
+  const report = await prove(bundle, { maxModels: MODELS_OF_CHECK })
+  const refuted = report.verdict !== 'proved' && report.verdict !== 'not proved: too large'
+  io.err(`${proofSummary(report)}${report.verdict === 'proved' ? '' : '; run twinrule prove'}\n`)
+  return refuted ? EXIT.findings : EXIT.ok
 }

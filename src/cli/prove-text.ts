@@ -1,0 +1,77 @@
+import type { Counterexample } from '../prove/counterexample.js'
+import type { GateProof, ProofReport, ResourceProof, Verdict } from '../prove/report.js'
+import type { Colors } from './io.js'
+import { count } from './problems.js'
+
+/** What no proof about formulas can know. */
+const NOT_COVERED =
+  'A proof is about the rules, not about a running database: grants and FORCE as they are there, how fresh the\nprincipal is, policies from elsewhere, type parsers. Those are tested, not proved (docs/proof.md).\n'
+
+/** A proof as people read it: a line for each resource, and below it whatever speaks against it. */
+export function proofText(report: ProofReport, colors: Colors): string {
+  const width = Math.max(0, ...report.resources.map(({ resource }) => resource.length))
+  const lines = report.resources.map(one => resourceText(one, width, colors))
+  const against = report.resources.flatMap(one => refutations(one, colors))
+  return [...lines, ...against, `\n${NOT_COVERED}`].join('')
+}
+
+/** A proof in one line. */
+export function proofSummary({ verdict, resources, milliseconds }: ProofReport): string {
+  const models = resources.reduce((sum, one) => sum + one.models, 0)
+  const compared = `${models.toLocaleString('en')} cases in ${count(resources.length, 'resource')}, ${milliseconds} ms`
+  return verdict === 'proved'
+    ? `proved: both locks decide alike, ${compared}`
+    : `${verdict}: ${open(resources)} (${compared})`
+}
+
+function open(resources: readonly ResourceProof[]): string {
+  return resources
+    .filter(({ verdict }) => verdict !== 'proved')
+    .map(({ resource }) => resource)
+    .join(', ')
+}
+
+function resourceText(proof: ResourceProof, width: number, colors: Colors): string {
+  const { resource, gates, models, milliseconds, verdict, table } = proof
+  const sides = table === null ? 'no table, so no SQL' : table
+  const proved = gates.filter(gate => gate.verdict === 'proved').length
+  const numbers = `${proved} of ${gates.length} questions, ${models.toLocaleString('en')} cases, ${milliseconds} ms`
+  return `${resource.padEnd(width)}  ${painted(verdict, colors)}  ${colors.dim(`${numbers} (${sides})`)}\n`
+}
+
+function painted(verdict: Verdict, { green, red, yellow }: Colors): string {
+  if (verdict === 'proved') return green(verdict)
+  return verdict === 'refuted' ? red(verdict) : yellow(verdict)
+}
+
+function refutations({ resource, gates, findings }: ResourceProof, colors: Colors): readonly string[] {
+  return [
+    ...findings.map(finding => `\n${colors.bold(resource)}: ${finding}\n`),
+    ...gates
+      .filter(({ verdict }) => verdict !== 'proved')
+      .map(gate => `\n${colors.bold(`${resource} ${gate.gate}`)}: ${gateText(gate)}`)
+  ]
+}
+
+function gateText({ verdict, models, counterexample }: GateProof): string {
+  if (counterexample !== null) return `${verdict}\n${counterexampleText(counterexample)}`
+  const cases = Number.isSafeInteger(models) ? models.toLocaleString('en') : `about ${models.toPrecision(2)}`
+  return `${verdict} (${cases} cases; --max-models raises the limit)\n`
+}
+
+function counterexampleText({ says, principal, row, now }: Counterexample): string {
+  const sides = (opens: boolean) =>
+    Object.entries(says)
+      .filter(([, said]) => said === opens)
+      .map(([name]) => name)
+      .join(', ')
+  return [
+    `  allow: ${sides(true)}`,
+    `  deny:  ${sides(false)}`,
+    `  principal: ${JSON.stringify(principal)}`,
+    `  row:       ${JSON.stringify(row)}`,
+    ...(now === null ? [] : [`  now:       ${JSON.stringify(now)}`])
+  ]
+    .map(line => `${line}\n`)
+    .join('')
+}

@@ -1,0 +1,122 @@
+import { createMongoAbility, type MongoAbility } from '@casl/ability'
+import fc from 'fast-check'
+import { caslRules } from '../../src/backends/casl.js'
+import type { Values } from '../../src/ir/evaluate.js'
+import { type Gate, gateOpen, gatesOf } from '../../src/ir/gates.js'
+import type { Bundle, Resource } from '../../src/ir/model.js'
+import type { Type } from '../../src/ir/types.js'
+import type { Value } from '../../src/ir/values.js'
+import type { EmittedRule } from '../../src/prove/portable.js'
+import { sqlTruth } from '../../src/prove/sql-eval.js'
+import type { SqlExpression } from '../../src/prove/sql-expression.js'
+
+/** Mutants that mean the same as what they were made of, by what they change, and why that is so. */
+const EQUIVALENTS: readonly { readonly mutant: RegExp; readonly why: string }[] = [
+  { mutant: /^SQL .* @> becomes = ANY$/, why: 'of one value, both are true exactly when it is in the set' },
+  {
+    mutant: /^SQL note twinrule_notes_delete_auditor using: drop part 2 of and$/,
+    why: 'whoever is no auditor may delete these rows by another rule'
+  },
+  { mutant: /^CASL .* \$in becomes \$eq of its first value$/, why: '`$in` of one value is `$eq`' },
+  { mutant: /^CASL .* \$all becomes \$in$/, why: 'of one value, both ask whether it is in the set' },
+  { mutant: /^CASL .* \$in becomes \$all$/, why: 'of one value on a scalar, both are equality' },
+  {
+    mutant: /^CASL agent .* (\$in also null|\$nin without null)$/,
+    why: 'the column is declared NOT NULL, so no row holds null there'
+  },
+  { mutant: /^CASL part .* size \$in also null$/, why: 'the column is declared NOT NULL' },
+  {
+    mutant: /^CASL note read tenant_id \$nin null alone$/,
+    why: "the tenant's own rows are readable by another rule"
+  }
+]
+
+/** Why a mutant may survive, or null when nobody has said. */
+export function reasonFor(mutant: string): string | null {
+  return EQUIVALENTS.find(one => one.mutant.test(mutant))?.why ?? null
+}
+
+/** A changed clause of a role's policy. */
+export interface ChangedClause {
+  readonly after: SqlExpression
+  readonly role: string
+  readonly gate: Gate
+}
+
+/**
+ * Whether a changed clause decides otherwise than the rules in some of many random cases, of other values than those
+ * of the models: a check on the proof by other means.
+ */
+export function clauseDiffers(
+  bundle: Bundle,
+  resource: Resource,
+  { after, role, gate }: ChangedClause
+): boolean {
+  const is = sqlTruth(after)
+  const flags = bundle.principal.filter(attribute => attribute.role !== undefined)
+  return casesOf(bundle, resource, 4_000).some(([principal, row]) => {
+    const expected = gateOpen(resource, gate, { principal, row, now: 5 })
+    const allowed = is(principal, row, 5) === true
+    const madeFor = flags.every(flag => (principal[flag.name] === true) === (flag.role === role))
+    return allowed ? !expected : expected && madeFor
+  })
+}
+
+/** Whether changed portable rules decide otherwise than the rules in some of many random cases. */
+export function rulesDiffer(
+  bundle: Bundle,
+  resource: Resource,
+  change: (rules: readonly EmittedRule[]) => readonly EmittedRule[]
+): boolean {
+  const rows = casesOf(bundle, resource, 60).map(([, row]) => row)
+  return casesOf(bundle, resource, 60).some(([principal]) => {
+    const rules = change(caslRules(bundle, principal, 5) as unknown as readonly EmittedRule[])
+    const ability: MongoAbility = createMongoAbility(rules as unknown as MongoAbility['rules'], {
+      detectSubjectType: () => resource.name
+    })
+    return rows.some(row =>
+      gatesOf(bundle).some(
+        gate => ability.can(gate, row) !== gateOpen(resource, gate, { principal, row, now: 5 })
+      )
+    )
+  })
+}
+
+/** Random principals and rows of canonical values. */
+export function casesOf(bundle: Bundle, resource: Resource, howMany: number): readonly [Values, Values][] {
+  const both = fc.tuple(recordOf(bundle.principal), recordOf(resource.columns))
+  return fc.sample(both, { seed: 1, numRuns: howMany })
+}
+
+interface Declared {
+  readonly name: string
+  readonly type: Type
+  readonly nullable?: boolean
+}
+
+function recordOf(declared: readonly Declared[]): fc.Arbitrary<Values> {
+  const fields = declared.map(({ name, type, nullable }) => [
+    name,
+    nullable === false ? anyOf(type) : fc.option(anyOf(type), { freq: 4 })
+  ])
+  return fc.record(Object.fromEntries(fields) as Record<string, fc.Arbitrary<Value>>)
+}
+
+function anyOf(type: Type): fc.Arbitrary<Value> {
+  switch (type.kind) {
+    case 'set':
+      return fc.array(fc.option(anyOf(type.of), { freq: 5 }), { maxLength: 4 }) as fc.Arbitrary<Value>
+    case 'uuid':
+      return fc.constantFrom('a', 'b', 'c').map(end => `10000000-0000-4000-8000-00000000000${end}`)
+    case 'text':
+      return fc.constantFrom('editor', 'x', '')
+    case 'bool':
+      return fc.boolean()
+    case 'enum':
+      return fc.constantFrom(...type.labels)
+    case 'int':
+    case 'date':
+    case 'timestamptz':
+      return fc.constantFrom(-1, 0, 1, 5, 9, 10, 11)
+  }
+}

@@ -68,7 +68,10 @@ function countOf(domain: Domain): bigint {
         const room = Math.min(free, roomOfSet(domain, variable))
         for (let grown = 0; grown <= room; grown++) add(used + grown, members)
       } else {
-        add(used, before * BigInt(used))
+        add(
+          used,
+          before * BigInt(domain.values.slice(0, used).filter(value => mayBe(variable, value)).length)
+        )
         if (free > 0) add(used + 1, before)
       }
     }
@@ -140,10 +143,17 @@ function choicesOf({ domains }: Space, slot: Slot, used: number): readonly Choic
   const values = domains[slot.domain]?.values ?? []
   const made = [
     ...(slot.variable.nullable ? [{ value: null, used }] : []),
-    ...(slot.variable.type.kind === 'set' ? setChoices(values, used, slot.room) : scalarChoices(values, used))
+    ...(slot.variable.type.kind === 'set'
+      ? setChoices(values, used, slot.room)
+      : scalarChoices(values, used).filter(({ value }) => mayBe(slot.variable, value)))
   ]
   slot.choices.set(used, made)
   return made
+}
+
+/** No clock says infinity, though a column may hold it. */
+function mayBe({ side }: Variable, value: Value): boolean {
+  return side !== 'clock' || typeof value === 'bigint' || Number.isFinite(value)
 }
 
 /** A value in use, or the next one. */

@@ -54,8 +54,8 @@ export function orderedValues(
   terms: number
 ): readonly Scalar[] {
   const [least, middle, greatest] = EXTREMES[scalar.kind] ?? [0, 0, 0]
-  const bounds = literals.length > 0 ? (literals as readonly Ordered[]) : [middle]
-  const inner = [...new Set(bounds)].filter(isFiniteNumber).sort((a, b) => (a < b ? -1 : 1))
+  const finite = (literals as readonly Ordered[]).filter(isFiniteNumber)
+  const inner = finite.length > 0 ? finite : [middle]
   const values = new Set<Scalar>([least, ...inner, greatest, ...literals])
   for (const bound of inner) {
     for (const step of [-1n, 1n]) {

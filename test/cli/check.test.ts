@@ -29,7 +29,15 @@ t.test('a folder without mistakes', async t => {
   const dir = t.testdir({ 'a.yaml': GOOD, 'a.test.yaml': 'cases, not rules' })
   t.equal(await run(['check', dir], io), 0)
   t.equal(out(), '')
-  t.match(err(), /^no problems: 1 resource, 1 rule, revision [0-9a-f]{12}\n$/)
+  const [summary, proof] = err().split('\n')
+  t.match(summary, /^no problems: 1 resource, 1 rule, revision [0-9a-f]{12}$/)
+  t.match(proof, /^proved: both locks decide alike, \d+ cases in 1 resource, \d+ ms$/)
+})
+
+t.test('--no-prove leaves the proof out', async t => {
+  const { io, err } = capture()
+  t.equal(await run(['check', t.testdir({ 'a.yaml': GOOD }), '--no-prove'], io), 0)
+  t.match(err(), /^no problems: [^\n]*\n$/)
 })
 
 t.test('five mistakes are five places, each with its code, and exit code 1', async t => {

@@ -1,3 +1,4 @@
+import { InternalError } from '../errors/errors.js'
 import type { Atom, Condition, Term } from '../ir/formula.js'
 import type { Resource } from '../ir/model.js'
 import type { ScalarType, Type } from '../ir/types.js'
@@ -34,7 +35,23 @@ export interface Domain {
   readonly variables: readonly Variable[]
 }
 
-/** Every comparison of a condition. */
+/** Whether a condition speaks of related rows, for which there are no models yet. */
+export function readsRelated(condition: Condition): boolean {
+  switch (condition.kind) {
+    case 'const':
+    case 'atom':
+      return false
+    case 'and':
+    case 'or':
+      return condition.of.some(readsRelated)
+    case 'not':
+      return readsRelated(condition.of)
+    case 'exists':
+      return true
+  }
+}
+
+/** Every comparison of a condition on one row. @throws InternalError for one that `readsRelated` */
 export function comparisonsOf(condition: Condition): readonly Comparison[] {
   switch (condition.kind) {
     case 'const':
@@ -44,6 +61,8 @@ export function comparisonsOf(condition: Condition): readonly Comparison[] {
       return condition.of.flatMap(comparisonsOf)
     case 'not':
       return comparisonsOf(condition.of)
+    case 'exists':
+      throw new InternalError('related rows have no models yet')
     case 'atom':
       return [comparisonOf(condition.atom)]
   }
@@ -130,6 +149,7 @@ function nameOf(term: Term): string | null {
       return `${term.kind} ${term.name}`
     case 'now':
       return 'clock now'
+    case 'related':
     case 'literal':
     case 'list':
       return null
@@ -165,6 +185,7 @@ function variableOf(resource: Resource, term: Term): Variable | null {
       return { side: 'principal', name: term.name, type: term.type, nullable: true }
     case 'now':
       return { side: 'clock', name: 'now', type: term.type, nullable: false }
+    case 'related':
     case 'literal':
     case 'list':
       return null

@@ -151,9 +151,9 @@ function choicesOf({ domains }: Space, slot: Slot, used: number): readonly Choic
   return made
 }
 
-/** No clock says infinity, though a column may hold it. */
+/** A clock is a safe number of microseconds, until the year 2255; a column may hold more, and infinity. */
 function mayBe({ side }: Variable, value: Value): boolean {
-  return side !== 'clock' || typeof value === 'bigint' || Number.isFinite(value)
+  return side !== 'clock' || Number.isSafeInteger(value)
 }
 
 /** A value in use, or the next one. */

@@ -57,6 +57,8 @@ export function orderedValues(
   const finite = (literals as readonly Ordered[]).filter(isFiniteNumber)
   const inner = finite.length > 0 ? finite : [middle]
   const values = new Set<Scalar>([least, ...inner, greatest, ...literals])
+  // JavaScript takes null for 0 in an ordering: a time before 1970 shows who does
+  if (scalar.kind === 'timestamptz') values.add(-1)
   for (const bound of inner) {
     for (const step of [-1n, 1n]) {
       for (let i = 1; i <= terms; i++) {

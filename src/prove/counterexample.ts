@@ -1,5 +1,4 @@
 import { anyValue } from '../analysis/sorts.js'
-import type { Values } from '../ir/evaluate.js'
 import type { Bundle, Resource } from '../ir/model.js'
 import { formatDate, formatTimestamp } from '../ir/time.js'
 import type { Type } from '../ir/types.js'
@@ -25,7 +24,7 @@ export interface Mismatch {
 }
 
 /** How many values of a case are neither null nor false nor empty. */
-export function weightOf(...parts: readonly Values[]): number {
+export function weightOf(...parts: readonly Named[]): number {
   let weight = 0
   for (const values of parts) {
     for (const value of Object.values(values)) {
@@ -36,10 +35,13 @@ export function weightOf(...parts: readonly Values[]): number {
   return weight
 }
 
+/** Values by name. */
+export type Named = Readonly<Record<string, Value>>
+
 /** A case of which only the values that some condition looks at are given. */
 export interface PartialCase {
-  readonly principal: Values
-  readonly row: Values
+  readonly principal: Named
+  readonly row: Named
   readonly now: number | bigint | null
 }
 
@@ -51,7 +53,7 @@ export function counterexampleOf(
   says: Readonly<Record<string, boolean>>
 ): Counterexample {
   // own values only: to ask for others would look like a lock that reads too much
-  const chosen = (values: Values, name: string) =>
+  const chosen = (values: Named, name: string) =>
     Object.hasOwn(values, name) ? (values[name] ?? null) : undefined
   const attributes = bundle.principal.map(({ name, type }) => [
     name,

@@ -18,7 +18,8 @@ export function unportable(
   { resource, actions }: { readonly resource: Resource; readonly actions: readonly string[] },
   domains: readonly Domain[]
 ): readonly string[] {
-  return rules.flatMap(({ action, subject, conditions, ...more }) => [
+  return rules.flatMap(({ action, subject, conditions, inverted, ...more }) => [
+    ...(inverted === undefined || inverted === true ? [] : ['a portable rule is half inverted']),
     ...Object.keys(more).map(key => `a portable rule has ${key}`),
     ...(actions.some(one => one === action) ? [] : [`a portable rule is about the action ${String(action)}`]),
     ...(subject === resource.name ? [] : [`a portable rule is about ${String(subject)}`]),

@@ -2,7 +2,12 @@ import type { Gate } from '../ir/gates.js'
 import type { Counterexample } from './counterexample.js'
 
 /** What can be said of a gate, of a resource and of a policy. Only the first is a proof. */
-export type Verdict = 'proved' | 'refuted' | 'not proved: too large' | 'not proved: unreadable SQL'
+export type Verdict =
+  | 'proved'
+  | 'refuted'
+  | 'not proved: too large'
+  | 'not proved: related rows'
+  | 'not proved: unreadable SQL'
 
 /** One gate of a resource. */
 export interface GateProof {
@@ -39,6 +44,7 @@ export interface ProofReport {
 const SEVERITY: readonly Verdict[] = [
   'refuted',
   'not proved: unreadable SQL',
+  'not proved: related rows',
   'not proved: too large',
   'proved'
 ]

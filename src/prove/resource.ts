@@ -1,7 +1,8 @@
+import { readsRelated } from '../analysis/domain.js'
 import { caslRules } from '../backends/casl.js'
 import { accessorOf } from '../backends/sql/names.js'
 import { roleViews, tableObjects } from '../backends/sql/policies.js'
-import { type Gate, gatesOf } from '../ir/gates.js'
+import { type Gate, gateConditions, gatesOf } from '../ir/gates.js'
 import type { Bundle, Resource } from '../ir/model.js'
 import { compareSides } from './gate.js'
 import { mateOf, planOf, type Subject, sidesOf } from './plan.js'
@@ -47,6 +48,9 @@ export function proveResource(
     findings: [...findings],
     milliseconds: Math.round(performance.now() - start)
   })
+  if (gatesOf(bundle).some(gate => gateConditions(resource, gate).some(readsRelated))) {
+    return done('not proved: related rows', [])
+  }
   let security: TableSecurity | null = null
   try {
     security = readBack(bundle, resource, parse, options)

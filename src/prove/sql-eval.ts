@@ -119,11 +119,11 @@ function operand(of: SqlOperand): Read<Value> {
   switch (of.kind) {
     case 'column': {
       const { name } = of
-      return (_, row) => row[name] ?? null
+      return (_, row) => (row[name] ?? null) as Value
     }
     case 'principal': {
       const { name } = of
-      return principal => principal[name] ?? null
+      return principal => (principal[name] ?? null) as Value
     }
     case 'literal': {
       const { value } = of

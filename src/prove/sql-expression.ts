@@ -2,7 +2,7 @@ import type { Comparison } from '../analysis/domain.js'
 import type { Ordering, Term } from '../ir/formula.js'
 
 /** What a comparison in SQL can look at: a column, an accessor's result, a constant or the transaction's time. */
-export type SqlOperand = Exclude<Term, { kind: 'list' }>
+export type SqlOperand = Exclude<Term, { kind: 'list' | 'related' }>
 
 /** What stands after ANY, ALL or beside @>: a set, or an array of operands written out. */
 export type SqlArray =

@@ -95,7 +95,7 @@ const CHANGES: Readonly<Record<string, readonly OperatorChange[]>> = {
     ['becomes $all', operand => ({ $all: operand })],
     ['becomes $eq of its first value', operand => ({ $eq: first(operand) })],
     ['becomes $ne', operand => ({ $ne: first(operand) })],
-    ['also null', operand => ({ $in: [...(operand as unknown[]), null] })],
+    ['also null', operand => ({ $in: [...new Set([...(operand as unknown[]), null])] })],
     ['another value', operand => ({ $in: ['another', ...(operand as unknown[])] })]
   ],
   $nin: [

@@ -48,7 +48,7 @@ const MODELS_OF_CHECK = 200_000
 
 async function checkProof(bundle: Bundle, io: Io): Promise<number> {
   const report = await prove(bundle, { maxModels: MODELS_OF_CHECK })
-  const refuted = report.verdict !== 'proved' && report.verdict !== 'not proved: too large'
+  const refuted = report.verdict === 'refuted' || report.verdict === 'not proved: unreadable SQL'
   io.err(`${proofSummary(report)}${report.verdict === 'proved' ? '' : '; run twinrule prove'}\n`)
   return refuted ? EXIT.findings : EXIT.ok
 }

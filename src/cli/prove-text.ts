@@ -3,9 +3,9 @@ import type { GateProof, ProofReport, ResourceProof, Verdict } from '../prove/re
 import type { Colors } from './io.js'
 import { count } from './problems.js'
 
-/** What no proof about formulas can know. */
+/** What no proof about formulas can know, and what this one does not look at. */
 const NOT_COVERED =
-  'A proof is about the rules, not about a running database: grants and FORCE as they are there, how fresh the\nprincipal is, policies from elsewhere, type parsers. Those are tested, not proved (docs/proof.md).\n'
+  'Tested, not proved: column rules and immutable columns (a trigger), and everything about a live database: grants and\nFORCE as they are there, how fresh the principal is, policies from elsewhere, type parsers. See docs/proof.md.\n'
 
 /** A proof as people read it: a line for each resource, and below it whatever speaks against it. */
 export function proofText(report: ProofReport, colors: Colors): string {

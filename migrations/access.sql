@@ -221,6 +221,21 @@ CREATE TABLE IF NOT EXISTS "twinrule".state (
 REVOKE ALL ON "twinrule".state FROM PUBLIC;
 GRANT SELECT ON "twinrule".state TO "twinrule_facts";
 
+CREATE TABLE IF NOT EXISTS "twinrule".related_tables (table_name text PRIMARY KEY);
+REVOKE ALL ON "twinrule".related_tables FROM PUBLIC;
+DO $twinrule$
+DECLARE
+  old text;
+BEGIN
+  FOR old IN SELECT table_name FROM "twinrule".related_tables LOOP
+    IF to_regclass(format('public.%I', old)) IS NOT NULL THEN
+      EXECUTE format('REVOKE ALL ON public.%I FROM %s', old, '"twinrule_app", "authz_platform_admin", "twinrule_facts"');
+    END IF;
+  END LOOP;
+END
+$twinrule$;
+DELETE FROM "twinrule".related_tables;
+
 REVOKE ALL ON public."tenants" FROM PUBLIC, "twinrule_app", "twinrule_service", "twinrule_context", "twinrule_facts", "authz_platform_admin";
 GRANT SELECT ON public."tenants" TO "twinrule_context";
 ALTER TABLE public."tenants" ENABLE ROW LEVEL SECURITY;
@@ -1652,7 +1667,7 @@ BEGIN
 END
 $twinrule$;
 
-INSERT INTO "twinrule".state (revision, sql_sha256) VALUES ('785a168ed032c1d39fb65476cc3c13af9499898858788339c17f655e01e2e964', '49bcb6284d38db7f54afd6bd7676617fd0875aded5882bc627cd486b3a8789f3')
+INSERT INTO "twinrule".state (revision, sql_sha256) VALUES ('785a168ed032c1d39fb65476cc3c13af9499898858788339c17f655e01e2e964', 'de227eaaff41f716ff1b75e53a0081fa1459cf490500488246b54df286683f88')
 ON CONFLICT (only_row) DO UPDATE
 SET revision = excluded.revision, sql_sha256 = excluded.sql_sha256, migrated_at = now(),
   down_sql = NULL, catalog_md5 = NULL;
@@ -1871,6 +1886,8 @@ DROP POLICY IF EXISTS "twinrule_tenants_context" ON public."tenants";
 ALTER TABLE public."tenants" NO FORCE ROW LEVEL SECURITY;
 ALTER TABLE public."tenants" DISABLE ROW LEVEL SECURITY;
 REVOKE ALL ON public."tenants" FROM PUBLIC, "twinrule_app", "twinrule_service", "twinrule_context", "twinrule_facts", "authz_platform_admin";
+
+DROP TABLE IF EXISTS "twinrule".related_tables;
 
 DROP TABLE IF EXISTS "twinrule".state;
 

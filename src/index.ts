@@ -4,16 +4,26 @@
  * @module
  */
 export { type CaslRule, type CaslTemplate, caslRules, caslTemplates } from './backends/casl.js'
-export { accessMigration, accessObjects } from './backends/sql/access.js'
 export type { SqlObject } from './backends/sql/object.js'
-export { createEngine, type Engine, SUBJECT_TYPE } from './engine/engine.js'
+export { exactTypes } from './db/exact-types.js'
+export { type Compiled, compile } from './engine/compile.js'
+export { createEngine, type Engine, type EngineOptions, SUBJECT_TYPE } from './engine/engine.js'
+export type { AbilityRow, RowAbility } from './engine/portable.js'
 export type { Answer, DecisionRequest, DenyCode, ReasonCode } from './engine/request.js'
 export { CODES, type Code, type CodeEntry } from './errors/codes.js'
 export * from './errors/errors.js'
 export type { Action, Bundle, Column, PrincipalAttribute, Resource, Rule } from './ir/model.js'
 export { ACTIONS } from './ir/model.js'
-export { type Loaded, loadFolder, loadTexts } from './policy/load.js'
+export { type Loaded, loadFolder, loadPolicies, loadTexts } from './policy/load.js'
+export { PRESET_NAMES, presetText } from './policy/presets.js'
 export type { Counterexample } from './prove/counterexample.js'
 export { prove } from './prove/prove.js'
-export type { GateProof, ProofReport, ResourceProof, Verdict } from './prove/report.js'
+export type {
+  GateProof,
+  InvariantCounterexample,
+  InvariantProof,
+  ProofReport,
+  ResourceProof,
+  Verdict
+} from './prove/report.js'
 export type { ProveOptions } from './prove/resource.js'

@@ -1,20 +1,15 @@
 import { InternalError } from '../errors/errors.js'
-import type { Atom, Condition, Term } from '../ir/formula.js'
 import type { Resource } from '../ir/model.js'
 import type { ScalarType, Type } from '../ir/types.js'
 import type { Scalar } from '../ir/values.js'
+import { acrossRows, type Compared, type Comparison } from './comparisons.js'
 import { anyOf, orderedValues } from './sorts.js'
-
-/** Terms that one test looks at together. A lone term is only tested for null, or read as a bool. */
-export interface Comparison {
-  readonly terms: readonly Term[]
-  /** Whether it asks which is less, not only whether they are equal. */
-  readonly ordered: boolean
-}
 
 /** A term whose value a model chooses. */
 export interface Variable {
-  readonly side: 'principal' | 'clock' | 'row'
+  readonly side: 'principal' | 'clock' | 'row' | 'related'
+  /** The relation of a related row's column. */
+  readonly relation: string | null
   readonly name: string
   readonly type: Type
   readonly nullable: boolean
@@ -31,72 +26,26 @@ export interface Domain {
   readonly named: number
   /** Whether it matters which value is less. */
   readonly ordered: boolean
-  /** In the order in which a model chooses: of the principal and the clock, then of the row; scalars before sets. */
+  /**
+   * Of the principal and the clock, then of related rows, then of the row; scalars before sets. The rows are chosen
+   * apart from each other, each after the principal: no test looks at two of them.
+   */
   readonly variables: readonly Variable[]
-}
-
-/** Whether a condition speaks of related rows, for which there are no models yet. */
-export function readsRelated(condition: Condition): boolean {
-  switch (condition.kind) {
-    case 'const':
-    case 'atom':
-      return false
-    case 'and':
-    case 'or':
-      return condition.of.some(readsRelated)
-    case 'not':
-      return readsRelated(condition.of)
-    case 'exists':
-      return true
-  }
-}
-
-/** Every comparison of a condition on one row. @throws InternalError for one that `readsRelated` */
-export function comparisonsOf(condition: Condition): readonly Comparison[] {
-  switch (condition.kind) {
-    case 'const':
-      return []
-    case 'and':
-    case 'or':
-      return condition.of.flatMap(comparisonsOf)
-    case 'not':
-      return comparisonsOf(condition.of)
-    case 'exists':
-      throw new InternalError('related rows have no models yet')
-    case 'atom':
-      return [comparisonOf(condition.atom)]
-  }
-}
-
-function comparisonOf(atom: Atom): Comparison {
-  switch (atom.kind) {
-    case 'eq':
-      return { terms: [atom.left, atom.right], ordered: false }
-    case 'order':
-      return { terms: [atom.left, atom.right], ordered: true }
-    case 'in':
-      return { terms: [atom.item, atom.set], ordered: false }
-    case 'null':
-      return { terms: [atom.term], ordered: false }
-  }
-}
-
-/** What a comparison says of the principal and the clock; without a term of theirs it says nothing and is ignored. */
-export function principalPart({ terms, ordered }: Comparison): Comparison {
-  return { terms: terms.filter(({ kind }) => kind !== 'column'), ordered }
 }
 
 /** The domains of some comparisons on a resource. Only what is compared or tested becomes a variable. */
 export function domainsOf(resource: Resource, comparisons: readonly Comparison[]): readonly Domain[] {
+  // safety: the rows of a model are chosen one by one, so what compares two of them has no models
+  if (comparisons.some(acrossRows)) throw new InternalError('a comparison of a row with a related row')
   const classes = connected(comparisons)
   const taken = new Set(classes.flatMap(({ terms }) => literalsOf(terms)))
   const fresh = freshValues(taken)
   return classes.map(({ terms, ordered }) => {
     const variables = variablesOf(resource, terms)
     const literals = [...new Set(literalsOf(terms))]
-    const scalar = scalarOf((terms[0] as Term).type)
+    const scalar = scalarOf((terms[0] as Compared).type)
     if (ordered) {
-      const values = orderedValues(scalar, literals, variables.length)
+      const values = orderedValues(scalar, literals, togetherIn(variables))
       return { values, named: values.length, ordered, variables }
     }
     return {
@@ -114,12 +63,34 @@ export function scalarOf(type: Type): ScalarType {
 }
 
 /**
- * How many values that no earlier choice has taken a set may need: one for each scalar that is chosen after it and may
- * or may not be in it, and one that equals no scalar at all.
+ * How many values that no earlier choice has taken a set may need: one for each scalar of one row that is chosen after
+ * it and may or may not be in it, and one that equals no scalar at all.
  */
 export function roomOfSet(domain: Domain, set: Variable): number {
-  const later = domain.variables.slice(domain.variables.indexOf(set) + 1)
-  return later.filter(({ type }) => type.kind !== 'set').length + 1
+  const later = domain.variables.slice(domain.variables.indexOf(set) + 1).filter(one => isBeside(one, set))
+  return togetherIn(later.filter(({ type }) => type.kind !== 'set')) + 1
+}
+
+/** Whether two variables can be looked at together. */
+function isBeside(one: Variable, other: Variable): boolean {
+  const both = [one, other].filter(({ side }) => side === 'row' || side === 'related')
+  return both.length < 2 || groupOf(one) === groupOf(other)
+}
+
+function groupOf({ side, relation }: Variable): string {
+  return relation ?? side
+}
+
+/** The most variables that one principal and one row have among them. */
+function togetherIn(variables: readonly Variable[]): number {
+  const counts = new Map<string, number>()
+  let shared = 0
+  for (const one of variables) {
+    if (one.side === 'row' || one.side === 'related')
+      counts.set(groupOf(one), (counts.get(groupOf(one)) ?? 0) + 1)
+    else shared++
+  }
+  return shared + Math.max(0, ...counts.values())
 }
 
 interface Class extends Comparison {
@@ -142,50 +113,58 @@ function connected(comparisons: readonly Comparison[]): readonly Class[] {
   return classes.filter(({ names }) => names.size > 0)
 }
 
-function nameOf(term: Term): string | null {
+function nameOf(term: Compared): string | null {
   switch (term.kind) {
+    case 'related':
+      return `related ${term.relation.name} ${term.name}`
     case 'column':
     case 'principal':
       return `${term.kind} ${term.name}`
     case 'now':
       return 'clock now'
-    case 'related':
     case 'literal':
     case 'list':
       return null
   }
 }
 
-function literalsOf(terms: readonly Term[]): readonly Scalar[] {
+function literalsOf(terms: readonly Compared[]): readonly Scalar[] {
   return terms.flatMap(term =>
     term.kind === 'literal' ? [term.value] : term.kind === 'list' ? term.values : []
   )
 }
 
-function variablesOf(resource: Resource, terms: readonly Term[]): readonly Variable[] {
+function variablesOf(resource: Resource, terms: readonly Compared[]): readonly Variable[] {
   const byName = new Map<string, Variable>()
   for (const term of terms) {
     const variable = variableOf(resource, term)
-    if (variable !== null) byName.set(`${variable.side} ${variable.name}`, variable)
+    if (variable !== null) byName.set(`${groupOf(variable)} ${variable.side} ${variable.name}`, variable)
   }
-  const rank = ({ side, type }: Variable) => (side === 'row' ? 2 : 0) + (type.kind === 'set' ? 1 : 0)
+  const rank = ({ side, type }: Variable) =>
+    (side === 'row' ? 4 : side === 'related' ? 2 : 0) + (type.kind === 'set' ? 1 : 0)
   return [...byName.values()].sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1))
 }
 
-function variableOf(resource: Resource, term: Term): Variable | null {
+function variableOf(resource: Resource, term: Compared): Variable | null {
   switch (term.kind) {
     case 'column': {
       const { name, type } = term
       // safety: only a declared "!" excludes a NULL
       const nullable = resource.columns.find(column => column.name === name)?.nullable ?? true
-      return { side: 'row', name, type, nullable }
+      return { side: 'row', relation: null, name, type, nullable }
     }
     case 'principal':
       // safety: every attribute of a principal may be absent
-      return { side: 'principal', name: term.name, type: term.type, nullable: true }
+      return { side: 'principal', relation: null, name: term.name, type: term.type, nullable: true }
     case 'now':
-      return { side: 'clock', name: 'now', type: term.type, nullable: false }
-    case 'related':
+      return { side: 'clock', relation: null, name: 'now', type: term.type, nullable: false }
+    case 'related': {
+      const { name, type, relation } = term
+      // safety: a row belongs to another by a key, and NULL is no key
+      const nullable =
+        name !== relation.remote && (relation.columns.find(column => column.name === name)?.nullable ?? true)
+      return { side: 'related', relation: relation.name, name, type, nullable }
+    }
     case 'literal':
     case 'list':
       return null

@@ -1,4 +1,6 @@
+import type { Related, Values } from '../ir/evaluate.js'
 import type { Scalar, Value } from '../ir/values.js'
+import { countModels, countRows, listCount, mayBe, type RelatedLists } from './counting.js'
 import { type Domain, roomOfSet, type Variable } from './domain.js'
 
 /**
@@ -8,9 +10,15 @@ import { type Domain, roomOfSet, type Variable } from './domain.js'
 export interface Space {
   readonly principal: readonly Slot[]
   readonly row: readonly Slot[]
+  readonly related: readonly RelatedSlots[]
   readonly domains: readonly Domain[]
   /** Exactly how many models there are. */
   readonly size: bigint
+}
+
+/** The columns of the related rows of one relation. */
+interface RelatedSlots extends RelatedLists {
+  readonly slots: readonly Slot[]
 }
 
 /** A variable, the number of its domain, and its choices by how many values of the domain are in use. */
@@ -34,8 +42,12 @@ export interface PrincipalPart {
   readonly used: readonly number[]
 }
 
-/** Counts the cases of some domains without making any of them. */
-export function spaceOf(domains: readonly Domain[]): Space {
+/**
+ * Counts the cases of some domains without making any of them.
+ *
+ * @param lists the relations that conditions speak of, and how many related rows a case has at most
+ */
+export function spaceOf(domains: readonly Domain[], lists: readonly RelatedLists[] = []): Space {
   const slots = domains.flatMap((domain, i) =>
     domain.variables.map(variable => ({
       variable,
@@ -44,40 +56,16 @@ export function spaceOf(domains: readonly Domain[]): Space {
       choices: new Map<number, readonly Choice[]>()
     }))
   )
-  const size = domains.reduce((product, domain) => product * countOf(domain), 1n)
   return {
-    principal: slots.filter(({ variable }) => variable.side !== 'row'),
+    principal: slots.filter(({ variable: { side } }) => side === 'principal' || side === 'clock'),
     row: slots.filter(({ variable }) => variable.side === 'row'),
+    related: lists.map(list => ({
+      ...list,
+      slots: slots.filter(({ variable }) => variable.relation === list.relation)
+    })),
     domains,
-    size
+    size: countModels(domains, lists)
   }
-}
-
-/** How many ways there are to choose the variables of a domain, by how many of its values are in use so far. */
-function countOf(domain: Domain): bigint {
-  let ways = new Map([[domain.named, 1n]])
-  for (const variable of domain.variables) {
-    const next = new Map<number, bigint>()
-    const add = (used: number, more: bigint) => next.set(used, (next.get(used) ?? 0n) + more)
-    for (const [used, before] of ways) {
-      const free = domain.values.length - used
-      if (variable.nullable) add(used, before)
-      if (variable.type.kind === 'set') {
-        // each value in use may be a member, and so may null
-        const members = before * 2n ** BigInt(used + 1)
-        const room = Math.min(free, roomOfSet(domain, variable))
-        for (let grown = 0; grown <= room; grown++) add(used + grown, members)
-      } else {
-        add(
-          used,
-          before * BigInt(domain.values.slice(0, used).filter(value => mayBe(variable, value)).length)
-        )
-        if (free > 0) add(used + 1, before)
-      }
-    }
-    ways = next
-  }
-  return [...ways.values()].reduce((sum, some) => sum + some, 0n)
 }
 
 /**
@@ -107,19 +95,92 @@ export function* principalsOf(space: Space, into: Record<string, Value>): Genera
   yield* choose(0)
 }
 
+/** Related rows by the name of their relation. */
+export type RelatedOf = Readonly<Record<string, readonly Related[]>>
+
+/** What is done with related rows before they are put into lists. */
+export interface RelatedRows {
+  /** Makes an empty one, to be filled. */
+  readonly empty: (relation: string) => Record<string, Value>
+  /** A text for each; of those with the same text one is enough. */
+  readonly signature: ((relation: string) => (row: Related) => string) | null
+}
+
+const PLAIN: RelatedRows = { empty: () => ({}), signature: null }
+
 /**
- * Calls `visit` for every row beside a principal.
+ * Calls `visit` for every row beside a principal, with every choice of related rows.
  *
  * @param into receives the values before each call; the same object each time
  */
 export function forEachRow(
   space: Space,
-  { used: usedBefore }: PrincipalPart,
+  { used }: PrincipalPart,
+  into: Record<string, Values[string]>,
+  visit: () => void,
+  rows: RelatedRows = PLAIN
+): void {
+  const related = relatedChoices(space, used, rows)
+  const values = into as Record<string, Value>
+  forEachChoice(space, space.row, used, values, () => {
+    for (const one of related) {
+      Object.assign(into, one)
+      visit()
+    }
+  })
+}
+
+/** Every choice of related rows for a principal. No test looks at two rows at once, so they are chosen alone. */
+function relatedChoices(space: Space, used: readonly number[], how: RelatedRows): readonly RelatedOf[] {
+  let all: readonly RelatedOf[] = [{}]
+  for (const one of space.related) {
+    const { relation, most } = one
+    const lists = listsOf(candidates(space, one, used, how), most)
+    all = all.flatMap(one => lists.map(list => ({ ...one, [relation]: list })))
+  }
+  return all
+}
+
+/** The related rows of one relation that a principal has to choose from, one of each signature. */
+function candidates(
+  space: Space,
+  { relation, slots }: RelatedSlots,
+  used: readonly number[],
+  { empty, signature }: RelatedRows
+): readonly Related[] {
+  const signed = signature?.(relation)
+  const kept = new Map<unknown, Related>()
+  const row: Record<string, Value> = {}
+  forEachChoice(space, slots, used, row, () => {
+    const made = Object.assign(empty(relation), row)
+    const key = signed?.(made) ?? made
+    if (!kept.has(key)) kept.set(key, made)
+  })
+  return [...kept.values()]
+}
+
+/** How many models a principal has, when its related rows are chosen so. */
+export function countFor(space: Space, { used }: PrincipalPart, how: RelatedRows): bigint {
+  const lists = space.related.map(one => listCount(candidates(space, one, used, how).length, one.most))
+  return lists.reduce((product, some) => product * some, countRows(space.domains, used))
+}
+
+/** Every list of at most so many different rows; their order has no meaning. */
+function listsOf(rows: readonly Related[], most: number): readonly (readonly Related[])[] {
+  if (most === 0) return [[]]
+  const longer = rows.flatMap((row, i) => listsOf(rows.slice(i + 1), most - 1).map(list => [row, ...list]))
+  return [[], ...longer]
+}
+
+/** Calls `visit` with every choice of some slots. */
+function forEachChoice(
+  space: Space,
+  slots: readonly Slot[],
+  usedBefore: readonly number[],
   into: Record<string, Value>,
   visit: () => void
 ): void {
   const used = [...usedBefore]
-  const { row: slots } = space
   const choose = (at: number): void => {
     const slot = slots[at]
     if (slot === undefined) {
@@ -145,15 +206,10 @@ function choicesOf({ domains }: Space, slot: Slot, used: number): readonly Choic
     ...(slot.variable.nullable ? [{ value: null, used }] : []),
     ...(slot.variable.type.kind === 'set'
       ? setChoices(values, used, slot.room)
-      : scalarChoices(values, used).filter(({ value }) => mayBe(slot.variable, value)))
+      : scalarChoices(values, used).filter(({ value }) => mayBe(slot.variable, value as Scalar)))
   ]
   slot.choices.set(used, made)
   return made
-}
-
-/** A clock is a safe number of microseconds, until the year 2255; a column may hold more, and infinity. */
-function mayBe({ side }: Variable, value: Value): boolean {
-  return side !== 'clock' || Number.isSafeInteger(value)
 }
 
 /** A value in use, or the next one. */

@@ -110,8 +110,19 @@ interface Portable {
   readonly parts: Alternative
 }
 
-/** Every alternative of every gate. CASL asks the last rule first, so forbids stand behind all allows. */
+/** What was made of a bundle. A frozen one does not change, and every principal asks for it. */
+const made = new WeakMap<Bundle, readonly Portable[]>()
+
 function portable(bundle: Bundle): readonly Portable[] {
+  const known = made.get(bundle)
+  if (known !== undefined) return known
+  const all = makePortable(bundle)
+  if (Object.isFrozen(bundle)) made.set(bundle, all)
+  return all
+}
+
+/** Every alternative of every gate. CASL asks the last rule first, so forbids stand behind all allows. */
+function makePortable(bundle: Bundle): readonly Portable[] {
   const allows: Portable[] = []
   const forbids: Portable[] = []
   for (const resource of bundle.resources) {

@@ -30,3 +30,8 @@ export function problemJson({ span, code, message, hint }: PolicyError): Problem
 export function count(n: number, noun: string): string {
   return `${n} ${noun}${n === 1 ? '' : 's'}`
 }
+
+/** A number of cases; beyond 2^53 it is rounded, and so is its text. */
+export function caseCount(cases: number): string {
+  return Number.isSafeInteger(cases) ? cases.toLocaleString('en') : `about ${cases.toPrecision(2)}`
+}

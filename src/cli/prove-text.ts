@@ -1,7 +1,8 @@
 import type { Counterexample } from '../prove/counterexample.js'
 import type { GateProof, ProofReport, ResourceProof, Verdict } from '../prove/report.js'
+import { invariantLines, invariantName, invariantRefutation } from './invariant-text.js'
 import type { Colors } from './io.js'
-import { count } from './problems.js'
+import { caseCount, count } from './problems.js'
 
 /** What no proof about formulas can know, and what this one does not look at. */
 const NOT_COVERED =
@@ -12,22 +13,29 @@ export function proofText(report: ProofReport, colors: Colors): string {
   const width = Math.max(0, ...report.resources.map(({ resource }) => resource.length))
   const lines = report.resources.map(one => resourceText(one, width, colors))
   const against = report.resources.flatMap(one => refutations(one, colors))
-  return [...lines, ...against, `\n${NOT_COVERED}`].join('')
+  const invariants = invariantLines(report.invariants, verdict => painted(verdict, colors), colors)
+  const broken = report.invariants.map(one => invariantRefutation(one, colors))
+  return [...lines, ...invariants, ...against, ...broken, `\n${NOT_COVERED}`].join('')
 }
 
 /** A proof in one line. */
-export function proofSummary({ verdict, resources, milliseconds }: ProofReport): string {
+export function proofSummary({ verdict, resources, invariants, milliseconds }: ProofReport): string {
   const models = resources.reduce((sum, one) => sum + one.models, 0)
   const compared = `${models.toLocaleString('en')} cases in ${count(resources.length, 'resource')}, ${milliseconds} ms`
+  const kept = invariants.length === 0 ? '' : `, ${count(invariants.length, 'invariant')}`
   return verdict === 'proved'
-    ? `proved: both locks decide alike, ${compared}`
-    : `${verdict}: ${open(resources)} (${compared})`
+    ? `proved: both locks decide alike, ${compared}${kept}`
+    : `${verdict}: ${open({ resources, invariants })} (${compared}${kept})`
 }
 
-function open(resources: readonly ResourceProof[]): string {
-  return resources
+function open({ resources, invariants }: Pick<ProofReport, 'resources' | 'invariants'>): string {
+  const names = [
+    ...resources.map(({ resource, verdict }) => ({ name: resource, verdict })),
+    ...invariants.map(one => ({ name: `${one.at ?? ''} ${invariantName(one)}`.trim(), verdict: one.verdict }))
+  ]
+  return names
     .filter(({ verdict }) => verdict !== 'proved')
-    .map(({ resource }) => resource)
+    .map(({ name }) => name)
     .join(', ')
 }
 
@@ -55,7 +63,7 @@ function refutations({ resource, gates, findings }: ResourceProof, colors: Color
 
 function gateText({ verdict, models, counterexample }: GateProof): string {
   if (counterexample !== null) return `${verdict}\n${counterexampleText(counterexample)}`
-  const cases = Number.isSafeInteger(models) ? models.toLocaleString('en') : `about ${models.toPrecision(2)}`
+  const cases = caseCount(models)
   return `${verdict} (${cases} cases; --max-models raises the limit)\n`
 }
 

@@ -45,7 +45,12 @@ export function rowOf(resource: Resource, { resource: asked }: DecisionRequest):
     values[column.name] = value.value
   }
   for (const relation of resource.relations) {
-    const related = relatedValues(relation, own(asked.properties, relation.name), 'resource')
+    const related = relatedValues(
+      relation,
+      own(asked.properties, relation.name),
+      values[relation.local],
+      'resource'
+    )
     if ('code' in related) return { ok: false, ...related }
     values[relation.name] = related.rows
   }
@@ -101,7 +106,8 @@ function relatedChanges(
     const next = column === undefined || leads === undefined ? null : canonical(column.type, leads)
     const moves = next !== null && (!next.ok || next.value !== row[relation.local])
     if (sent === undefined && !moves) continue
-    const made = relatedValues(relation, sent, 'action.properties.changes')
+    const key = next === null ? row[relation.local] : next.ok ? next.value : null
+    const made = relatedValues(relation, sent, key, 'action.properties.changes')
     if ('code' in made) return made
     rows[relation.name] = made.rows
   }
@@ -115,6 +121,7 @@ const MAX_RELATED = 10_000
 function relatedValues(
   relation: Relation,
   sent: unknown,
+  key: Values[string] | undefined,
   under: string
 ): { readonly rows: readonly Related[] } | Refusal {
   const at = `${under}.${relation.name}`
@@ -136,6 +143,11 @@ function relatedValues(
       const value = columnValue(column, own(one as Record<string, unknown>, column.name), at)
       if ('code' in value) return value
       values[column.name] = value.value
+    }
+    // safety: rows that belong to another row would open what is not theirs
+    if (key === null || key === undefined || values[relation.remote] !== key) {
+      const reason = `${at}: a related row whose ${relation.remote} is not ${relation.local} of the row`
+      return { code: 'invalid_attribute', reason }
     }
     rows.push(values)
   }

@@ -5,6 +5,7 @@ import { ACTIONS, type Bundle, type Resource } from '../ir/model.js'
 import { askGate, buildAbility } from './ability.js'
 import { changedRow, principalOf, rowOf } from './attributes.js'
 import { type ColumnJudge, columnJudge } from './columns.js'
+import { type AbilityRow, abilityFor, abilityRow, type RowAbility } from './portable.js'
 import type { Answer, DecisionRequest, DenyCode, ReasonCode } from './request.js'
 
 /** Decides requests by one policy. Holds no state beside the policy and does no I/O. */
@@ -16,6 +17,17 @@ export interface Engine {
    * is unknown or is not of its declared type denies and says so.
    */
   decide(request: DecisionRequest): Answer
+  /**
+   * The portable rules of one principal as a CASL ability, for application code; its `portableRules` go to a browser.
+   * Ask it with a row of `row`. It knows gates: an update needs `update` of the row as it is and `update_new` of the
+   * row as it would become; column rules are not part of it.
+   *
+   * @param attributes the principal's attributes, id included, as a request carries them
+   * @throws RequestError TWR_REQUEST_INVALID when one is not of its declared type
+   */
+  abilityFor(attributes: Readonly<Record<string, unknown>>): RowAbility
+  /** @throws RequestError TWR_REQUEST_INVALID when the type is unknown or a column is not of its declared type */
+  row(type: string, attributes: Readonly<Record<string, unknown>>): AbilityRow
   /** A deny for a reason that was found before the rules were asked. */
   deny(code: DenyCode, reason: string): Answer
 }
@@ -73,6 +85,8 @@ export function createEngine(
     bundle,
     revision: bundle.revision,
     deny,
+    abilityFor: attributes => abilityFor(bundle, attributes, clock()),
+    row: (type, attributes) => abilityRow(bundle, type, attributes),
     decide: request => {
       const found = judged.get(request.resource.type)
       if (found === undefined) return deny('unknown_type', 'the policy has no such resource type')

@@ -56,6 +56,8 @@ export const CODES = {
   TWR_POLICY_NOT_PORTABLE: { title: 'A condition cannot be said with plain CASL rules', exit: 1 },
   TWR_POLICY_RELATION: { title: 'A relation is not declared as it must be', exit: 1 },
   TWR_POLICY_UNKNOWN_RELATION: { title: 'A condition uses a relation that is not declared', exit: 1 },
+  TWR_POLICY_INCLUDE: { title: 'A file includes a preset that does not exist', exit: 1 },
+  TWR_POLICY_INVARIANT: { title: 'An invariant names a resource that is not declared', exit: 1 },
   TWR_CONFIG: { title: 'A setting or flag is missing or wrong', exit: 2 },
   TWR_CONFIG_REVISION: { title: 'A folder or git revision cannot be read', exit: 2 },
   TWR_CONFIG_EMBEDDED: { title: 'The embedded database cannot be used here', exit: 2 },

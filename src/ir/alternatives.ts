@@ -45,6 +45,26 @@ export function alternatives(form: Nnf, cap: number, holds = true): readonly Alt
   }
 }
 
+/** Whether a form surely has alternatives, by counting them: much less work than to list them. */
+export function surelyHasAlternatives(form: Nnf, cap: number): boolean {
+  return countWithoutRelations(form) <= cap
+}
+
+function countWithoutRelations(form: Nnf): number {
+  switch (form.kind) {
+    case 'const':
+    case 'literal':
+      return 1
+    case 'and':
+      return form.of.reduce((count, part) => count * countWithoutRelations(part), 1)
+    case 'or':
+      return form.of.reduce((count, part) => count + countWithoutRelations(part), 0)
+    case 'exists':
+    case 'every':
+      return Number.POSITIVE_INFINITY
+  }
+}
+
 /** The column of the row or of the related row that a literal reads, or null when it reads neither. */
 export function columnTerm({ atom }: Literal): (Term & { kind: 'column' | 'related' }) | null {
   const terms = Object.values(atom).filter(part => typeof part === 'object')

@@ -130,14 +130,26 @@ export function gateForbids(
 }
 
 /** Every condition that a gate is made of, as it was written: what `gateOpen` reads, and nothing else. */
-export function gateConditions(resource: Resource, gate: Gate): readonly Condition[] {
+export function gateConditions(
+  resource: Resource,
+  gate: Gate,
+  effects: readonly Rule['effect'][] = ['allow', 'forbid']
+): readonly Condition[] {
   const { own, also } = partsOf(gate)
   const parts = [own, ...also].flatMap(one =>
-    (['allow', 'forbid'] as const).flatMap(effect =>
-      rulesFor(resource, effect, one).map(rule => rule[one.part])
-    )
+    effects.flatMap(effect => rulesFor(resource, effect, one).map(rule => rule[one.part]))
   )
   return [KNOWN_PRINCIPAL, ...parts]
+}
+
+/** A condition that is definitely true exactly when a gate is open: the parts of `gateOpen`, joined to one. */
+export function gateCondition(resource: Resource, gate: Gate): Condition {
+  const { own, also } = partsOf(gate)
+  const parts = [own, ...also].flatMap((one): readonly Condition[] => [
+    { kind: 'or', of: rulesFor(resource, 'allow', one).map(rule => rule[one.part]) },
+    ...rulesFor(resource, 'forbid', one).map(rule => ({ kind: 'not', of: rule[one.part] }) as const)
+  ])
+  return { kind: 'and', of: [KNOWN_PRINCIPAL, ...parts] }
 }
 
 /** Whether a gate is open, by the reference interpreter on the conditions as written: the definition. */

@@ -50,6 +50,18 @@ export interface ColumnRule {
   readonly span?: Span
 }
 
+/**
+ * What the author demands of all rules together; the proof decides it, the decision does not read it.
+ *
+ * `never`: no case in which the action is allowed and `when` may hold, true or unknown. `possible`: there is a case in
+ * which the action is allowed and `when` is true. `only_when`: no update changes one of the columns unless `when` is
+ * true of the row as it was.
+ */
+export type Invariant = { readonly resource: string; readonly when: Condition; readonly span?: Span } & (
+  | { readonly kind: 'never' | 'possible'; readonly action: string }
+  | { readonly kind: 'only_when'; readonly columns: readonly string[] }
+)
+
 /** A resource type. Without `table` it is decided from the attributes that the caller passes. */
 export interface Resource {
   readonly name: string
@@ -69,6 +81,8 @@ export interface Bundle {
   readonly actions: readonly AddedAction[]
   readonly principal: readonly PrincipalAttribute[]
   readonly resources: readonly Resource[]
+  /** They take no part in decisions, so the revision does not depend on them. */
+  readonly invariants: readonly Invariant[]
   /** SHA-256 (hex, 64 characters) of the canonical text: the same meaning gives the same revision. */
   readonly revision: string
 }

@@ -85,6 +85,17 @@ export function literal(atom: Atom, negated: boolean): Nnf {
 
 /** A text that is equal for two forms exactly when they are the same form. Sorts and deduplicates. */
 export function keyOf(form: Nnf): string {
+  const known = keys.get(form)
+  if (known !== undefined) return known
+  const key = makeKey(form)
+  keys.set(form, key)
+  return key
+}
+
+/** Forms never change, and simplifying asks for the key of each of them many times. */
+const keys = new WeakMap<Nnf, string>()
+
+function makeKey(form: Nnf): string {
   switch (form.kind) {
     case 'const':
       return String(form.value)

@@ -3,6 +3,7 @@ import { join, relative } from 'node:path'
 import { PolicyError } from '../errors/errors.js'
 import { deepFreeze } from '../ir/formula.js'
 import type { Bundle } from '../ir/model.js'
+import { includedSources } from './presets.js'
 import { resolve } from './resolve.js'
 import { revisionOf } from './revision.js'
 import { MAX_FILE_BYTES, parseSource, type Source } from './source.js'
@@ -47,6 +48,11 @@ export async function loadFolder(dir: string): Promise<Loaded> {
   return loadTexts(texts)
 }
 
+/** Policies from a folder, or from texts by file name. */
+export async function loadPolicies(from: string | Readonly<Record<string, string>>): Promise<Loaded> {
+  return typeof from === 'string' ? loadFolder(from) : loadTexts(from)
+}
+
 /** Compiles policy files that are already text, by file name. Pure. */
 export function loadTexts(texts: Readonly<Record<string, string>>): Loaded {
   const problems: PolicyError[] = []
@@ -60,7 +66,7 @@ export function loadTexts(texts: Readonly<Record<string, string>>): Loaded {
   const unreadable = sources.length < Object.keys(texts).length
   // what a file that cannot be read declares is unknown, so names are not resolved against the rest
   if (sources.length === 0 || unreadable) return failed(problems)
-  const resolved = resolve(sources, problems)
+  const resolved = resolve([...sources, ...includedSources(sources, problems)], problems)
   if (problems.length > 0) return failed(problems)
   return { bundle: deepFreeze({ version: 1, ...resolved, revision: revisionOf(resolved) }), problems: [] }
 }

@@ -1,5 +1,5 @@
 import { PolicyError } from '../errors/errors.js'
-import { alternatives, type NoAlternatives } from '../ir/alternatives.js'
+import { alternatives, type NoAlternatives, surelyHasAlternatives } from '../ir/alternatives.js'
 import { allowForm, gateForbids, gateRules, gatesOf, ruleForm } from '../ir/gates.js'
 import type { AddedAction, Column, Resource, Rule } from '../ir/model.js'
 import { type Declared, mapping } from './sections.js'
@@ -8,12 +8,15 @@ import { type Declared, mapping } from './sections.js'
 export const MAX_ALTERNATIVES = 128
 
 const NOT_PORTABLE: Readonly<Record<Exclude<NoAlternatives, 'too many'>, readonly [string, string]>> = {
-  'every related row': ['needs something of every related row', 'write it as a forbid rule with exists()'],
+  'every related row': [
+    'needs something of every related row',
+    'say it of one: an allow rule with exists(), or a forbid rule with exists() for the opposite'
+  ],
   'two related rows': [
     'asks for two rows of one relation at once',
     'ask for one row that has both; let one rule allow both read and update'
   ],
-  'two values of one set': ['asks one set twice', 'split it into two forbid rules']
+  'two values of one set': ['asks one set for two values', 'give the rows a column that says so and ask that']
 }
 
 /** Refuses a resource whose rules multiply out into too many alternatives, or that plain CASL rules cannot say. */
@@ -24,16 +27,22 @@ export function refuseTooComplex(
   problems: PolicyError[]
 ): void {
   for (const gate of gatesOf({ actions })) {
-    const allows = gateRules(resource, gate).map(rule => ({
-      rule,
-      found: alternatives(ruleForm(resource, gate, rule), MAX_ALTERNATIVES)
-    }))
-    const allowed = alternatives(allowForm(resource, gate), MAX_ALTERNATIVES)
-    const forbidden = gateForbids(resource, gate).map(({ rule, cleared }) => ({
-      rule,
-      found: alternatives(cleared, MAX_ALTERNATIVES, false)
-    }))
-    for (const { rule, found } of [...allows, { rule: null, found: allowed }, ...forbidden]) {
+    const whole = allowForm(resource, gate)
+    const forbids = gateForbids(resource, gate)
+    const sure = surelyHasAlternatives(whole, MAX_ALTERNATIVES)
+    const asked = [
+      ...(sure
+        ? []
+        : gateRules(resource, gate).map(rule => ({
+            rule,
+            form: ruleForm(resource, gate, rule),
+            holds: true
+          }))),
+      ...(sure ? [] : [{ rule: null, form: whole, holds: true }]),
+      ...forbids.map(({ rule, cleared }) => ({ rule, form: cleared, holds: false }))
+    ]
+    for (const { rule, form, holds } of asked) {
+      const found = alternatives(form, MAX_ALTERNATIVES, holds)
       if (typeof found !== 'string') continue
       problems.push(refusal(resource, declared, gate, rule, found))
       return

@@ -81,6 +81,13 @@ function relationOf(
     )
   }
   if (typeof other !== 'string') return null
+  if (outlines.has(other) && written['columns'] !== undefined) {
+    return report(
+      `the columns of ${other} are declared there`,
+      'remove `columns`: they are for plain tables',
+      'columns'
+    )
+  }
   const target = outlines.get(other)
   if (target === undefined && written['columns'] === undefined) {
     const hint = suggest(other, [...outlines.keys()], 'resources')

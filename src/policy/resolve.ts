@@ -1,10 +1,17 @@
 import { PolicyError } from '../errors/errors.js'
-import { ACTIONS, type AddedAction, type PrincipalAttribute, type Resource } from '../ir/model.js'
-import { parseMacros } from './conditions.js'
+import {
+  ACTIONS,
+  type AddedAction,
+  type Invariant,
+  type PrincipalAttribute,
+  type Resource
+} from '../ir/model.js'
+import { parseMacros, type Surroundings } from './conditions.js'
 import { type Enums, principalAttribute } from './declarations.js'
+import { resolveInvariants } from './invariants.js'
 import { refuseSharedTables, refuseTooComplex, refuseWithoutKey } from './refusals.js'
 import { linkReadable, type Outline, resolveRelations } from './relations.js'
-import { type Declarations, outlineOf, resolveResource } from './resources.js'
+import { type Declarations, outlineOf, resolveResource, surroundingsOf } from './resources.js'
 import { type Declared, mapping, section, texts, writtenKey } from './sections.js'
 import type { Source } from './source.js'
 
@@ -13,6 +20,7 @@ export interface Resolved {
   readonly actions: readonly AddedAction[]
   readonly principal: readonly PrincipalAttribute[]
   readonly resources: readonly Resource[]
+  readonly invariants: readonly Invariant[]
 }
 
 /** Resolves all files together. Every mistake is reported; the result is complete only when there was none. */
@@ -28,10 +36,13 @@ export function resolve(sources: readonly Source[], problems: PolicyError[]): Re
   const outlines = new Map(
     [...declared.values()].map(one => [one.name, outlineOf(one, traits, enums, problems)])
   )
-  const resources = resolveResources(outlines, enums, { actions, principal, macros }, problems)
+  const all = { actions, principal, macros }
+  const made = resolveResources(outlines, enums, all, problems)
+  const arounds = new Map(made.map(({ around }) => [around.resource, around]))
+  const invariants = resolveInvariants(sources, arounds, actions, problems)
   const whole = [...principal.values()].filter(attribute => attribute !== null)
   refuseSharedTables(declared, problems)
-  return { actions, principal: whole, resources }
+  return { actions, principal: whole, resources: made.map(({ resource }) => resource), invariants }
 }
 
 /** Resources refer to each other by relations, so all of them are outlined before the rules of any are read. */
@@ -40,18 +51,18 @@ function resolveResources(
   enums: Enums,
   all: Declarations,
   problems: PolicyError[]
-): readonly Resource[] {
+): readonly { readonly resource: Resource; readonly around: Surroundings }[] {
   const made = [...outlines.values()].map(outline => {
-    const relations = resolveRelations(outline, outlines, enums, problems)
-    return { outline, relations, resource: resolveResource(outline, relations, all, problems) }
+    const around = surroundingsOf(outline, resolveRelations(outline, outlines, enums, problems), all)
+    return { outline, around, resource: resolveResource(outline, around, all, problems) }
   })
   const resources = new Map(made.map(({ resource }) => [resource.name, resource]))
-  for (const { relations } of made) linkReadable(relations, resources, problems)
+  for (const { around } of made) linkReadable(around.relations, resources, problems)
   for (const { outline, resource } of made) {
     refuseTooComplex(resource, all.actions, outline.declared, problems)
     if (outline.complete) refuseWithoutKey(resource, outline.columns, outline.declared, problems)
   }
-  return [...resources.values()]
+  return made
 }
 
 /** The actions that the policy adds, sorted by name. */

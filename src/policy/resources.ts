@@ -36,15 +36,10 @@ export function outlineOf(
   }
 }
 
-/** One resource with the columns, relations and rules of its traits. */
-export function resolveResource(
-  outline: Outline,
-  relations: Relations,
-  all: Declarations,
-  problems: PolicyError[]
-): Resource {
-  const { declared, owners, columns, complete, table } = outline
-  const around: Surroundings = {
+/** Everything that a condition of a resource can name. */
+export function surroundingsOf(outline: Outline, relations: Relations, all: Declarations): Surroundings {
+  const { declared, columns, complete } = outline
+  return {
     resource: declared.name,
     columns,
     relations,
@@ -52,6 +47,17 @@ export function resolveResource(
     principal: all.principal,
     macros: all.macros
   }
+}
+
+/** One resource with the columns, relations and rules of its traits. */
+export function resolveResource(
+  outline: Outline,
+  around: Surroundings,
+  all: Declarations,
+  problems: PolicyError[]
+): Resource {
+  const { declared, owners, columns, table } = outline
+  const { relations } = around
   const rules = mergedRules(owners, problems)
     .map(text => resolveRule(text, all.actions, around, problems))
     .filter(rule => rule !== null)

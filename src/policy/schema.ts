@@ -1,4 +1,5 @@
 import { ACTIONS } from '../ir/model.js'
+import { invariants } from './schema-invariants.js'
 import { column_rules, columns, condition, immutable, names, relations, rules } from './schema-parts.js'
 
 /** The JSON Schema (draft 07) of a policy file; shipped as schema/policy.schema.json, from which editors complete. */
@@ -11,6 +12,14 @@ export const POLICY_SCHEMA = {
   additionalProperties: false,
   properties: {
     version: { description: 'The version of this format.', const: 1 },
+    include: {
+      description:
+        'Policy files that come with twinrule: tenancy (the principal, rows of a tenant), sharing (sharing modes).',
+      type: 'array',
+      uniqueItems: true,
+      items: { type: 'string', examples: ['tenancy', 'sharing'] },
+      examples: [['sharing']]
+    },
     enums: {
       description: 'Closed sets of labels. In the database they are text columns with a CHECK.',
       type: 'object',
@@ -113,6 +122,7 @@ export const POLICY_SCHEMA = {
         }
       },
       examples: [{ agent: { table: 'agents', use: ['sharable'] } }]
-    }
+    },
+    invariants
   }
 } as const

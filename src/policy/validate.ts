@@ -1,6 +1,6 @@
 import { Ajv, type ErrorObject } from 'ajv'
 import { PolicyError } from '../errors/errors.js'
-import { RESERVED_NAMES, UNSUPPORTED_KEYS } from './reserved.js'
+import { RESERVED_NAMES } from './reserved.js'
 import { POLICY_SCHEMA } from './schema.js'
 import type { Path, Source } from './source.js'
 import { closest, didYouMean } from './suggest.js'
@@ -69,6 +69,9 @@ function problemOf(source: Source, error: ErrorObject): PolicyError | null {
       return at(`expected one of ${(params['allowedValues'] as unknown[]).join(', ')}`)
     case 'uniqueItems':
       return at('the list names something twice')
+    case 'minProperties':
+    case 'maxProperties':
+      return at('expected exactly one key here')
     case 'minItems':
       return at('the list is empty')
     case 'pattern':
@@ -82,15 +85,6 @@ function problemOf(source: Source, error: ErrorObject): PolicyError | null {
 
 function unknownKey(source: Source, error: ErrorObject, path: Path, key: string): PolicyError {
   const span = source.keySpanOf([...path, key])
-  const what = UNSUPPORTED_KEYS[key]
-  if (what !== undefined) {
-    return new PolicyError(
-      'TWR_POLICY_UNSUPPORTED',
-      `${what} are not supported yet`,
-      span,
-      'remove them: they would not be enforced'
-    )
-  }
   const known = Object.keys((error.parentSchema as { properties?: object } | undefined)?.properties ?? {})
   const hint = didYouMean(key, known) ?? `known here: ${known.join(', ')}`
   return new PolicyError('TWR_POLICY_SCHEMA', `unknown key \`${key}\``, span, hint)

@@ -1,11 +1,18 @@
 import { anyValue } from '../analysis/sorts.js'
-import type { Bundle, Resource } from '../ir/model.js'
+import type { Related, Values } from '../ir/evaluate.js'
+import type { Bundle, Column, Resource } from '../ir/model.js'
 import { formatDate, formatTimestamp } from '../ir/time.js'
 import type { Type } from '../ir/types.js'
 import type { Value } from '../ir/values.js'
 
 /** A value in JSON: whole numbers beyond 2^53 are text, and so are dates and times, as everywhere in twinrule. */
-export type JsonValue = string | number | boolean | null | readonly JsonValue[]
+export type JsonValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly JsonValue[]
+  | { readonly [name: string]: JsonValue }
 
 /** A principal and a row on which the locks differ, complete and ready to be pasted into a test. */
 export interface Counterexample {
@@ -29,14 +36,19 @@ export function weightOf(...parts: readonly Named[]): number {
   for (const values of parts) {
     for (const value of Object.values(values)) {
       if (value === null || value === false) continue
-      weight += Array.isArray(value) ? value.length : 1
+      weight += Array.isArray(value) ? value.reduce<number>((sum, item) => sum + weightOfItem(item), 0) : 1
     }
   }
   return weight
 }
 
+/** A related row weighs more than its values: none is less to take in than one of NULLs. */
+function weightOfItem(item: Value | Related): number {
+  return typeof item === 'object' && item !== null ? 1 + weightOf(item as Related) : 1
+}
+
 /** Values by name. */
-export type Named = Readonly<Record<string, Value>>
+export type Named = Values
 
 /** A case of which only the values that some condition looks at are given. */
 export interface PartialCase {
@@ -52,23 +64,35 @@ export function counterexampleOf(
   { principal, row, now }: PartialCase,
   says: Readonly<Record<string, boolean>>
 ): Counterexample {
-  // own values only: to ask for others would look like a lock that reads too much
-  const chosen = (values: Named, name: string) =>
-    Object.hasOwn(values, name) ? (values[name] ?? null) : undefined
   const attributes = bundle.principal.map(({ name, type }) => [
     name,
     json(type, chosen(principal, name) ?? null)
   ])
-  const columns = resource.columns.map(({ name, type, nullable }) => {
-    const value = chosen(row, name)
-    return [name, json(type, value === undefined ? anyValue(type, nullable) : value)]
+  // an absent relation is one that no rule of the gate speaks of
+  const related = resource.relations.map(({ name, columns }) => {
+    const rows = Object.hasOwn(row, name) ? (row[name] as readonly Related[]) : []
+    return [name, rows.map(one => wholeRow(columns, one))]
   })
   return {
     principal: Object.fromEntries(attributes),
-    row: Object.fromEntries(columns),
+    row: { ...wholeRow(resource.columns, row), ...Object.fromEntries(related) },
     now: now === null ? null : formatTimestamp(now),
     says
   }
+}
+
+/** Own values only: to ask for others would look like a lock that reads too much. */
+function chosen(values: Named, name: string): Value | undefined {
+  return Object.hasOwn(values, name) ? ((values[name] ?? null) as Value) : undefined
+}
+
+function wholeRow(columns: readonly Column[], values: Named): Readonly<Record<string, JsonValue>> {
+  return Object.fromEntries(
+    columns.map(({ name, type, nullable }) => {
+      const value = chosen(values, name)
+      return [name, json(type, value === undefined ? anyValue(type, nullable) : value)]
+    })
+  )
 }
 
 function json(type: Type, value: Value): JsonValue {

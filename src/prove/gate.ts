@@ -1,13 +1,17 @@
-import { forEachRow, principalsOf, type Space } from '../analysis/models.js'
+import { countCandidates } from '../analysis/counting.js'
+import { countFor, forEachRow, principalsOf, type RelatedRows, type Space } from '../analysis/models.js'
+import { anyValue } from '../analysis/sorts.js'
 import type { Values } from '../ir/evaluate.js'
 import type { Value } from '../ir/values.js'
 import { type Counterexample, counterexampleOf, type Mismatch, weightOf } from './counterexample.js'
 import { type GateQuestion, type Opens, reference, type Side } from './sides.js'
+import type { SignatureFor } from './signatures.js'
 
 /** A gate and all of its models. */
 export interface Models {
   readonly question: GateQuestion
   readonly space: Space
+  readonly signatures: SignatureFor
 }
 
 /** What the comparison of all models of a gate brought. */
@@ -25,7 +29,7 @@ const STRIDE = 50_000
  * @param onModels is told now and then how many models are done
  */
 export function compareSides(
-  { question, space }: Models,
+  { question, space, signatures }: Models,
   sides: readonly Side[],
   onModels: (done: number) => void
 ): GateOutcome {
@@ -36,9 +40,10 @@ export function compareSides(
     name => question.report(`a lock reads principal.${name}, which the rules of its gate do not`)
   )
   const row = watched(
-    resource.columns.map(({ name }) => name),
+    [...resource.columns, ...resource.relations].map(({ name }) => name),
     name => question.report(`a lock reads resource.${name}, which the rules of its gate do not`)
   )
+  const related = relatedRowsOf(question)
   let models = 0
   let smallest: Mismatch | null = null
   for (const part of principalsOf(space, principal)) {
@@ -48,7 +53,7 @@ export function compareSides(
       opens: side.opensFor(principal, part.now),
       mustEqual: side.mustEqual(principal)
     }))
-    forEachRow(space, part, row, () => {
+    const visit = () => {
       const expected = expects(row)
       if (asked.some(one => differs(one, expected, row))) {
         const weight = weightOf(principal, row)
@@ -65,25 +70,48 @@ export function compareSides(
       }
       models++
       if (models % STRIDE === 0) onModels(models)
-    })
+    }
+    forEachRow(space, part, row, visit, { ...related, signature: signatures(principal, part.now) })
   }
   // assigned in a closure, which the compiler does not follow
   const found = smallest as Mismatch | null
   return { models, counterexample: found?.counterexample ?? null }
 }
 
+/**
+ * How many models a gate has when of related rows that no side can tell apart there is one.
+ *
+ * @param most counting that takes more steps is not done: the models are then as many as `space` says
+ */
+export function sizeOf({ question, space, signatures }: Models, most: number): number {
+  const all = Number(space.size)
+  if (space.related.length === 0 || Number(countCandidates(space.domains, space.related)) > most) return all
+  const related = relatedRowsOf(question)
+  const principal: Record<string, Value> = {}
+  let size = 0n
+  for (const part of principalsOf(space, principal)) {
+    size += countFor(space, part, { ...related, signature: signatures(principal, part.now) })
+  }
+  return Number(size)
+}
+
 /** Whether the reference opens a gate for none of some principals, whatever the row. */
-export function neverOpens({ question, space }: Models, forWhom: (principal: Values) => boolean): boolean {
+export function neverOpens(
+  { question, space, signatures }: Models,
+  forWhom: (principal: Values) => boolean
+): boolean {
   const defined = reference(question)
   const principal: Record<string, Value> = {}
-  const row: Record<string, Value> = {}
+  const row: Record<string, Values[string]> = {}
+  const related = relatedRowsOf(question)
   for (const part of principalsOf(space, principal)) {
     if (!forWhom(principal)) continue
     const opens = defined(principal, part.now)
     let opened = false
-    forEachRow(space, part, row, () => {
+    const visit = () => {
       opened ||= opens(row)
-    })
+    }
+    forEachRow(space, part, row, visit, { ...related, signature: signatures(principal, part.now) })
     if (opened) return false
   }
   return true
@@ -97,6 +125,24 @@ interface Asked {
 function differs({ opens, mustEqual }: Asked, expected: boolean, row: Values): boolean {
   // safety: in a role that was not made for the principal, too little is fine and too much is not
   return expected ? mustEqual && !opens(row) : opens(row)
+}
+
+/**
+ * Makes related rows. Each has its key: the rows of a list are taken to be those that belong to the row, so the join is
+ * not asked of them, and its two sides are values like others.
+ */
+function relatedRowsOf({ resource, report }: GateQuestion): Pick<RelatedRows, 'empty'> {
+  const made = new Map(
+    resource.relations.map(({ name: relation, columns, remote }) => {
+      const names = columns.map(({ name }) => name)
+      const unknown = (name: string) =>
+        report(`a lock reads ${relation}.${name}, which the rules of its gate do not`)
+      const type = columns.find(({ name }) => name === remote)?.type
+      const key = type === undefined ? {} : { [remote]: anyValue(type, false) }
+      return [relation, () => Object.assign(watched(names, unknown), key)]
+    })
+  )
+  return { empty: relation => made.get(relation)?.() ?? {} }
 }
 
 /**

@@ -1,9 +1,11 @@
-import { comparisonsOf, domainsOf, principalPart } from '../analysis/domain.js'
+import { comparisonsOf, principalPart } from '../analysis/comparisons.js'
+import { domainsOf } from '../analysis/domain.js'
 import { type Space, spaceOf } from '../analysis/models.js'
 import type { Values } from '../ir/evaluate.js'
 import { GATES, type Gate, gateConditions, gatesOf } from '../ir/gates.js'
 import type { Bundle, Resource } from '../ir/model.js'
 import { neverOpens } from './gate.js'
+import { listsOf } from './lists.js'
 import type { TableSecurity } from './read-back.js'
 import {
   type AbilityFor,
@@ -14,6 +16,7 @@ import {
   type Side,
   stockCasl
 } from './sides.js'
+import { type SignatureFor, signaturesOf } from './signatures.js'
 import { type SqlExpression, sqlComparisons } from './sql-expression.js'
 import { type DatabaseRole, gateOf, hasPolicy } from './table-security.js'
 
@@ -29,6 +32,7 @@ export interface Subject {
 export interface Plan {
   readonly question: GateQuestion
   readonly space: Space
+  readonly signatures: SignatureFor
   readonly sql: readonly RoleSql[]
 }
 
@@ -46,7 +50,7 @@ interface RoleSql {
 export function planOf(
   { bundle, resource, security, roles }: Subject,
   gate: Gate,
-  report: (finding: string) => void
+  { abilityFor, report }: { readonly abilityFor: AbilityFor; readonly report: (finding: string) => void }
 ): Plan {
   // added actions are the app's alone: PostgreSQL has no command for them
   const command = GATES.find(one => one === gate)
@@ -64,9 +68,12 @@ export function planOf(
     ...compared(gate),
     ...expressions.flatMap(({ expression }) => sqlComparisons(expression))
   ])
+  const texts = expressions.map(({ expression }) => expression)
+  const lists = listsOf(resource, gate, texts)
   const question = { bundle, resource, gate, domains, report }
   const sql = expressions.map(one => ({ ...one, madeFor: madeFor(question, one.role, roles) }))
-  return { question, space: spaceOf(domains), sql }
+  const signatures = signaturesOf(question, texts, abilityFor)
+  return { question, space: spaceOf(domains, lists), signatures, sql }
 }
 
 const MATES: Readonly<Partial<Record<Gate, Gate>>> = { update: 'update_new', update_new: 'update' }

@@ -1,5 +1,6 @@
 import { scalarOf } from '../analysis/domain.js'
 import { isOrdered, sameType, type Type, typeName } from '../ir/types.js'
+import { readExists } from './read-exists.js'
 import { type Names, readArray, readConstant, readOperand, unify } from './read-operand.js'
 import { isOrdering, type SqlExpression, type SqlOperator } from './sql-expression.js'
 import { fieldsOf, kindOf, listOf, nameOf, only, refuse, type Tree } from './tree.js'
@@ -21,17 +22,29 @@ export function readExpression(node: unknown, names: Names): SqlExpression {
       return readNullTest(only(fields, kind, 'arg', 'nulltesttype'), names)
     case 'A_Expr':
       return readOperator(only(fields, kind, 'kind', 'name', 'lexpr', 'rexpr'), names)
+    case 'SubLink':
+      return fields['subLinkType'] === 'EXISTS_SUBLINK'
+        ? readExists(only(fields, kind, 'subLinkType', 'subselect'), names, readExpression)
+        : readBool(node, names)
+    case 'BooleanTest': {
+      const { arg, booltesttype } = only(fields, kind, 'arg', 'booltesttype')
+      if (booltesttype !== 'IS_NOT_TRUE') return refuse(`BooleanTest ${String(booltesttype)}`)
+      return { kind: 'not true', of: readExpression(arg, names) }
+    }
     case 'A_Const': {
       const value = readConstant(fields)
       return typeof value === 'boolean' ? { kind: 'const', value } : refuse('a constant that is no condition')
     }
-    default: {
-      const of = readOperand(node, names)
-      return of.kind !== 'pending' && of.type.kind === 'bool'
-        ? { kind: 'bool', of }
-        : refuse('a value that is no bool')
-    }
+    default:
+      return readBool(node, names)
   }
+}
+
+function readBool(node: unknown, names: Names): SqlExpression {
+  const of = readOperand(node, names)
+  return of.kind !== 'pending' && of.type.kind === 'bool'
+    ? { kind: 'bool', of }
+    : refuse('a value that is no bool')
 }
 
 function readConnective(fields: Tree, names: Names): SqlExpression {

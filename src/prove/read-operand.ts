@@ -1,4 +1,5 @@
 import { scalarOf } from '../analysis/domain.js'
+import type { Relation } from '../ir/formula.js'
 import type { Bundle, Resource } from '../ir/model.js'
 import { type ScalarType, sameType, type Type, typeName } from '../ir/types.js'
 import { canonicalScalar, type Scalar } from '../ir/values.js'
@@ -8,6 +9,10 @@ import { fieldsOf, kindOf, listOf, must, nameOf, only, refuse, type Tree, textOf
 
 /** What the names in a resource's SQL stand for. */
 export interface Names {
+  readonly table: string
+  readonly relations: readonly Relation[]
+  /** The relation of the subquery that is read, where there is one. */
+  readonly related: Relation | null
   readonly columns: ReadonlyMap<string, Type>
   /** Principal attributes by the schema-qualified function that returns them. */
   readonly accessors: ReadonlyMap<string, { readonly name: string; readonly type: Type }>
@@ -20,6 +25,9 @@ export function namesOf(
   accessorOf: (attribute: string) => string
 ): Names {
   return {
+    table: resource.table ?? '',
+    relations: resource.relations,
+    related: null,
     columns: new Map(resource.columns.map(({ name, type }) => [name, type])),
     accessors: new Map(bundle.principal.map(({ name, type }) => [accessorOf(name), { name, type }]))
   }
@@ -35,14 +43,8 @@ export interface Pending {
 export function readOperand(node: unknown, names: Names): SqlOperand | Pending {
   const [kind, fields] = kindOf(node)
   switch (kind) {
-    case 'ColumnRef': {
-      const [name, ...more] = nameOf(only(fields, kind, 'fields')['fields'])
-      const type = names.columns.get(name ?? '')
-      if (name === undefined || type === undefined || more.length > 0) {
-        return refuse(`the column ${[name, ...more].join('.')}`)
-      }
-      return { kind: 'column', name, type }
-    }
+    case 'ColumnRef':
+      return readColumn(nameOf(only(fields, kind, 'fields')['fields']), names)
     case 'SubLink':
       return readAccessor(only(fields, kind, 'subLinkType', 'subselect'), names)
     case 'FuncCall':
@@ -59,6 +61,29 @@ export function readOperand(node: unknown, names: Names): SqlOperand | Pending {
     default:
       return refuse(kind)
   }
+}
+
+/** How the related row is called in a subquery. */
+export const RELATED = 'twinrule_related'
+
+/**
+ * A column. Outside of a subquery it has no table; inside it has one, because a bare name would be that of whichever
+ * table has it.
+ */
+function readColumn(parts: readonly string[], { table, related, columns }: Names): SqlOperand {
+  const unknown = () => refuse(`the column ${parts.join('.')}`)
+  const [first = '', second, ...more] = parts
+  if (more.length > 0) return unknown()
+  if (related === null || first === table) {
+    const name = related === null ? first : (second ?? '')
+    const type = columns.get(name)
+    if (type === undefined || (related === null) !== (second === undefined)) return unknown()
+    return { kind: 'column', name, type }
+  }
+  const column = first === RELATED ? related.columns.find(({ name }) => name === second) : undefined
+  return column === undefined
+    ? unknown()
+    : { kind: 'related', name: column.name, type: column.type, relation: related }
 }
 
 /** `now()`: PostgreSQL's own, the time at which the transaction began. */

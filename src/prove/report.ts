@@ -1,7 +1,11 @@
 import type { Gate } from '../ir/gates.js'
+import type { Invariant } from '../ir/model.js'
 import type { Counterexample } from './counterexample.js'
 
-/** What can be said of a gate, of a resource and of a policy. Only the first is a proof. */
+/**
+ * What can be said of a gate, of a resource, of an invariant and of a policy. Only the first is a proof. "Related rows"
+ * is said of invariants alone.
+ */
 export type Verdict =
   | 'proved'
   | 'refuted'
@@ -32,11 +36,37 @@ export interface ResourceProof {
   readonly milliseconds: number
 }
 
+/** An allowed case that breaks an invariant, complete and ready to be pasted into a test. */
+export interface InvariantCounterexample extends Omit<Counterexample, 'says'> {
+  /** The row as it becomes; null where the action is about one row. */
+  readonly next: Counterexample['row'] | null
+  /** The columns in which the two rows differ. */
+  readonly changed: readonly string[]
+}
+
+/** One invariant of one resource. */
+export interface InvariantProof {
+  readonly kind: Invariant['kind']
+  readonly resource: string
+  /** Null for `only_when`, which is about updates. */
+  readonly action: string | null
+  /** The columns of `only_when`. */
+  readonly columns: readonly string[]
+  /** Where it stands, as file:line:column. */
+  readonly at: string | null
+  readonly verdict: Verdict
+  /** How many cases were tried, or at least would be if it is too large. */
+  readonly models: number
+  /** The smallest case that breaks it. What is never possible has none. */
+  readonly counterexample: InvariantCounterexample | null
+}
+
 /** The proof of a policy. */
 export interface ProofReport {
   readonly revision: string
   readonly verdict: Verdict
   readonly resources: readonly ResourceProof[]
+  readonly invariants: readonly InvariantProof[]
   readonly milliseconds: number
 }
 
@@ -44,7 +74,6 @@ export interface ProofReport {
 const SEVERITY: readonly Verdict[] = [
   'refuted',
   'not proved: unreadable SQL',
-  'not proved: related rows',
   'not proved: too large',
   'proved'
 ]

@@ -1,11 +1,10 @@
-import { readsRelated } from '../analysis/domain.js'
 import { caslRules } from '../backends/casl.js'
 import { accessorOf } from '../backends/sql/names.js'
 import { roleViews, tableObjects } from '../backends/sql/policies.js'
-import { type Gate, gateConditions, gatesOf } from '../ir/gates.js'
+import { type Gate, gatesOf } from '../ir/gates.js'
 import type { Bundle, Resource } from '../ir/model.js'
-import { compareSides } from './gate.js'
-import { mateOf, planOf, type Subject, sidesOf } from './plan.js'
+import { compareSides, sizeOf } from './gate.js'
+import { mateOf, type Plan, planOf, type Subject, sidesOf } from './plan.js'
 import { type Parser, readTable, type TableSecurity } from './read-back.js'
 import { namesOf } from './read-operand.js'
 import { type GateProof, isDecided, type ResourceProof, type Verdict, worst } from './report.js'
@@ -15,7 +14,7 @@ import { ReadBackError } from './tree.js'
 
 /** How a policy is proved. */
 export interface ProveOptions {
-  /** The most cases that are compared for one resource; 2,000,000 unless given. */
+  /** The most cases that are compared for one resource, or tried for one invariant; 2,000,000 unless given. */
   readonly maxModels?: number
   /** Told now and then, during large proofs, how many of a resource's cases are done. */
   readonly onProgress?: (resource: string, done: number, all: number) => void
@@ -48,9 +47,6 @@ export function proveResource(
     findings: [...findings],
     milliseconds: Math.round(performance.now() - start)
   })
-  if (gatesOf(bundle).some(gate => gateConditions(resource, gate).some(readsRelated))) {
-    return done('not proved: related rows', [])
-  }
   let security: TableSecurity | null = null
   try {
     security = readBack(bundle, resource, parse, options)
@@ -87,17 +83,20 @@ export function tableSql(resource: Resource, bundle: Bundle): string {
 function proveGates(subject: Subject, findings: Set<string>, options: ProveOptions): readonly GateProof[] {
   const { maxModels = MAX_MODELS, onProgress } = options
   const gates = gatesOf(subject.bundle)
-  const plans = gates.map(gate => planOf(subject, gate, finding => findings.add(finding)))
-  const all = Number(plans.reduce((sum, { space }) => sum + space.size, 0n))
   const casl = options.emitted?.casl ?? (caslRules as unknown as PortableRules)
   const abilityFor = portableAbilities(subject.bundle, subject.resource, casl)
+  const report = (finding: string) => void findings.add(finding)
+  const plans = gates.map(gate => planOf(subject, gate, { abilityFor, report }))
+  const sizes = new Map(plans.map(plan => [plan, sizeOf(plan, maxModels)]))
+  const sizeOfPlan = (plan: Plan | undefined) => (plan && sizes.get(plan)) ?? 0
+  const all = plans.reduce((sum, plan) => sum + sizeOfPlan(plan), 0)
   const proofs = new Map<Gate, GateProof>()
   let spent = 0
-  for (const plan of [...plans].sort((a, b) => Number(a.space.size - b.space.size))) {
+  for (const plan of [...plans].sort((a, b) => sizeOfPlan(a) - sizeOfPlan(b))) {
     const { gate } = plan.question
-    const models = Number(plan.space.size)
+    const models = sizeOfPlan(plan)
     const mate = mateOf(plan, plans)
-    if (spent + models + Number(mate?.space.size ?? 0) > maxModels) {
+    if (spent + models + sizeOfPlan(mate) > maxModels) {
       proofs.set(gate, { gate, verdict: 'not proved: too large', models, counterexample: null })
       continue
     }

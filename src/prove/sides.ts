@@ -4,6 +4,7 @@ import { askGate, buildAbility } from '../engine/ability.js'
 import type { Values } from '../ir/evaluate.js'
 import { type Gate, gateOpen, gatesOf } from '../ir/gates.js'
 import type { Bundle, Resource } from '../ir/model.js'
+import { elementsOf } from './lists.js'
 import { type EmittedRule, unportable } from './portable.js'
 import { sqlTruth } from './sql-eval.js'
 import type { SqlExpression } from './sql-expression.js'
@@ -61,7 +62,7 @@ const KEPT = 1_000
 /** Builds the ability of a principal, or finds it again. */
 export function portableAbilities(bundle: Bundle, resource: Resource, rulesFor: PortableRules): AbilityFor {
   // rules of other resources have another subject: an ability never asks them for this one
-  const alone: Bundle = { ...bundle, resources: [resource] }
+  const alone: Bundle = Object.freeze({ ...bundle, resources: [resource] })
   const kept = new Map<string, PortableAbility>()
   return (principal, now) => {
     const key = keyOf({ ...principal, now })
@@ -89,20 +90,31 @@ function actionOf(gate: Gate): string {
   return gate.replace(/^action:/, '')
 }
 
+/** The rules that CASL may take for those of a gate: all but those of other gates. */
+export function rulesOfGate(
+  rules: readonly EmittedRule[],
+  { bundle, gate }: Pick<GateQuestion, 'bundle' | 'gate'>
+): readonly EmittedRule[] {
+  const others = gatesOf(bundle)
+    .filter(one => one !== gate)
+    .map(actionOf)
+  return rules.filter(rule => !others.includes(String(rule['action'])))
+}
+
 /** Stock CASL with the portable rules. */
 export function stockCasl(
   { bundle, resource, gate, domains, report }: GateQuestion,
   abilityFor: AbilityFor
 ): Side {
   const action = actionOf(gate)
-  const actions = gatesOf(bundle).map(actionOf)
+  const about = { resource, actions: gatesOf(bundle).map(actionOf), elements: elementsOf(resource, gate) }
   return {
     name: 'CASL',
     mustEqual: always,
     opensFor: (principal, now) => {
       const { rules, ability } = abilityFor(principal, now)
-      const own = rules.filter(rule => rule['action'] === action || !actions.includes(String(rule['action'])))
-      for (const finding of unportable(own, { resource, actions }, domains)) report(finding)
+      const own = rulesOfGate(rules, { bundle, gate })
+      for (const finding of unportable(own, about, domains)) report(finding)
       return row => ability.can(action, row)
     }
   }

@@ -1,4 +1,4 @@
-import type { Truth, Values } from '../ir/evaluate.js'
+import { type Related, relatedRows, type Truth, type Values } from '../ir/evaluate.js'
 import type { Value } from '../ir/values.js'
 import type { SqlArray, SqlExpression, SqlOperand, SqlOperator } from './sql-expression.js'
 
@@ -6,9 +6,9 @@ import type { SqlArray, SqlExpression, SqlOperand, SqlOperator } from './sql-exp
 export type TransactionTime = number | bigint | null
 
 /** The truth of an expression for a principal and a row, at a time. */
-export type SqlTruth = (principal: Values, row: Values, now: TransactionTime) => Truth
+export type SqlTruth = Read<Truth>
 
-type Read<T> = (principal: Values, row: Values, now: TransactionTime) => T
+type Read<T> = (principal: Values, row: Values, now: TransactionTime, related?: Related) => T
 type Items = readonly Value[] | null
 
 /**
@@ -27,22 +27,34 @@ export function sqlTruth(expression: SqlExpression): SqlTruth {
       return connective(expression.of.map(sqlTruth), true)
     case 'not': {
       const inner = sqlTruth(expression.of)
-      return (principal, row, now) => negation(inner(principal, row, now))
+      return (principal, row, now, related) => negation(inner(principal, row, now, related))
+    }
+    case 'not true': {
+      const inner = sqlTruth(expression.of)
+      return (principal, row, now, related) => inner(principal, row, now, related) !== true
+    }
+    case 'exists': {
+      // what a WHERE does not find true is no row of the subquery, so EXISTS is never NULL (manual, 9.24.1)
+      const { relation } = expression
+      const where = sqlTruth(expression.of)
+      return (principal, row, now) =>
+        relatedRows(relation, row).some(related => where(principal, row, now, related) === true)
     }
     case 'bool': {
       const read = operand(expression.of)
-      return (principal, row, now) => read(principal, row, now) as Truth
+      return (principal, row, now, related) => read(principal, row, now, related) as Truth
     }
     case 'null': {
       const { negated } = expression
       const read = operand(expression.of)
-      return (principal, row, now) => (read(principal, row, now) === null) !== negated
+      return (principal, row, now, related) => (read(principal, row, now, related) === null) !== negated
     }
     case 'compare': {
       const { operator } = expression
       const left = operand(expression.left)
       const right = operand(expression.right)
-      return (principal, row, now) => compare(operator, left(principal, row, now), right(principal, row, now))
+      return (principal, row, now, related) =>
+        compare(operator, left(principal, row, now, related), right(principal, row, now, related))
     }
     case 'any':
     case 'all': {
@@ -50,23 +62,29 @@ export function sqlTruth(expression: SqlExpression): SqlTruth {
       const item = operand(expression.item)
       const array = items(expression.array)
       const decisive = expression.kind === 'any'
-      return (principal, row, now) =>
-        quantified(decisive, operator, item(principal, row, now), array(principal, row, now))
+      return (principal, row, now, related) =>
+        quantified(
+          decisive,
+          operator,
+          item(principal, row, now, related),
+          array(principal, row, now, related)
+        )
     }
     case 'contains': {
       const array = items(expression.array)
       const wanted = items(expression.items)
-      return (principal, row, now) => contains(array(principal, row, now), wanted(principal, row, now))
+      return (principal, row, now, related) =>
+        contains(array(principal, row, now, related), wanted(principal, row, now, related))
     }
   }
 }
 
 /** AND is decided by a false part, OR by a true one; else a NULL part makes it NULL (manual, 9.1). */
 function connective(parts: readonly SqlTruth[], decisive: boolean): SqlTruth {
-  return (principal, row, now) => {
+  return (principal, row, now, related) => {
     let truth: Truth = !decisive
     for (const part of parts) {
-      const one = part(principal, row, now)
+      const one = part(principal, row, now, related)
       if (one === decisive) return decisive
       if (one === null) truth = null
     }
@@ -121,6 +139,10 @@ function operand(of: SqlOperand): Read<Value> {
       const { name } = of
       return (_, row) => (row[name] ?? null) as Value
     }
+    case 'related': {
+      const { name } = of
+      return (_principal, _row, _now, related) => related?.[name] ?? null
+    }
     case 'principal': {
       const { name } = of
       return principal => (principal[name] ?? null) as Value
@@ -137,5 +159,5 @@ function operand(of: SqlOperand): Read<Value> {
 function items(array: SqlArray): Read<Items> {
   if (array.kind === 'set') return operand(array.of) as Read<Items>
   const reads = array.of.map(operand)
-  return (principal, row, now) => reads.map(read => read(principal, row, now))
+  return (principal, row, now, related) => reads.map(read => read(principal, row, now, related))
 }

@@ -1,8 +1,11 @@
-import type { Comparison } from '../analysis/domain.js'
-import type { Ordering, Term } from '../ir/formula.js'
+import type { Compared, Comparison } from '../analysis/comparisons.js'
+import type { Ordering, Relation } from '../ir/formula.js'
 
-/** What a comparison in SQL can look at: a column, an accessor's result, a constant or the transaction's time. */
-export type SqlOperand = Exclude<Term, { kind: 'list' | 'related' }>
+/**
+ * What a comparison in SQL can look at: a column, of the row or in a subquery of the related row, an accessor's result,
+ * a constant or the transaction's time.
+ */
+export type SqlOperand = Exclude<Compared, { kind: 'list' }>
 
 /** What stands after ANY, ALL or beside @>: a set, or an array of operands written out. */
 export type SqlArray =
@@ -17,6 +20,10 @@ export type SqlExpression =
   | { readonly kind: 'const'; readonly value: boolean }
   | { readonly kind: 'and' | 'or'; readonly of: readonly SqlExpression[] }
   | { readonly kind: 'not'; readonly of: SqlExpression }
+  /** `IS NOT TRUE`: false of true alone, never NULL. */
+  | { readonly kind: 'not true'; readonly of: SqlExpression }
+  /** `EXISTS`: some row of a relation for which the expression is true. */
+  | { readonly kind: 'exists'; readonly relation: Relation; readonly of: SqlExpression }
   | { readonly kind: 'bool'; readonly of: SqlOperand }
   | { readonly kind: 'null'; readonly of: SqlOperand; readonly negated: boolean }
   | {
@@ -42,6 +49,8 @@ export function sqlComparisons(expression: SqlExpression): readonly Comparison[]
     case 'or':
       return expression.of.flatMap(sqlComparisons)
     case 'not':
+    case 'not true':
+    case 'exists':
       return sqlComparisons(expression.of)
     case 'bool':
     case 'null':
@@ -63,6 +72,6 @@ export function isOrdering(operator: SqlOperator): operator is Ordering {
   return operator !== '=' && operator !== '<>'
 }
 
-function termsOf(array: SqlArray): readonly Term[] {
+function termsOf(array: SqlArray): readonly Compared[] {
   return array.kind === 'set' ? [array.of] : array.of
 }

@@ -49,3 +49,39 @@ t.test('a limit that is no number is a usage error', async t => {
   const { io } = capture()
   t.equal(await run(['prove', '--max-models', 'many'], io), 2)
 })
+
+t.test('each invariant has a line with its place, and a refuted one its case', async t => {
+  const policy = `${NOTES}invariants:
+  - never: { action: read, when: resource.tenant_id != principal.tenant_id }
+  - possible: { action: read, when: resource.tenant_id != principal.tenant_id }
+  - never: { action: read, when: 'true' }
+`
+  const { io, out } = capture()
+  const dir = t.testdir({ 'a.yaml': policy })
+  t.equal(await run(['prove', dir], io), 1)
+  t.match(out(), /a\.yaml:10:5 never read \(note\) {2}proved {2}\d+ cases\n/)
+  t.match(out(), /a\.yaml:11:5 possible read \(note\): refuted: no case in which/)
+  t.match(
+    out(),
+    /a\.yaml:12:5 never read \(note\): refuted\n {2}allowed, .*\n {2}principal: \{"id":.*\n {2}row: /
+  )
+  const json = capture()
+  t.equal(await run(['prove', dir, '--format', 'json'], json.io), 1)
+  t.match(JSON.parse(json.out()), {
+    verdict: 'refuted',
+    invariants: [{ verdict: 'proved', at: /a\.yaml:10:5$/ }, { verdict: 'refuted' }, { verdict: 'refuted' }]
+  })
+  const low = capture()
+  t.equal(await run(['prove', dir, '--max-models', '1'], low.io), 1)
+  t.match(low.out(), /never read \(note\): not proved: too large \(\d+ cases or more; --max-models/)
+  const checked = capture()
+  t.equal(await run(['check', dir], checked.io), 1)
+  t.match(checked.err(), /refuted: .*a\.yaml:11:5 possible read \(note\), .*a\.yaml:12:5 never read \(note\)/)
+})
+
+t.test('an invariant that is kept is counted by check', async t => {
+  const policy = `${NOTES}invariants: [{ never: { action: delete, when: 'true' } }]\n`
+  const { io, err } = capture()
+  t.equal(await run(['check', t.testdir({ 'a.yaml': policy })], io), 0)
+  t.match(err(), /, 1 invariant\n$/)
+})

@@ -150,4 +150,8 @@ t.test('going back to the other policy leaves no trigger behind', async t => {
     "SELECT has_table_privilege('twinrule_app', 'documents', 'SELECT') AS may"
   )
   t.equal(open[0].may, false, 'a table that left the policy is closed')
+  const { rows: shares } = await admin.query(
+    "SELECT has_any_column_privilege('twinrule_app', 'document_shares', 'SELECT') AS may"
+  )
+  t.equal(shares[0].may, false, 'and so is the plain table that it led to')
 })

@@ -324,6 +324,12 @@ resources:
   t.equal(ask({ folder: mine, shares: ['x'] }), 'invalid_attribute null')
   t.equal(ask({ folder: [mine, mine], shares: [] }), 'invalid_attribute null', 'one is one')
   t.equal(ask({ folder: { id: tenant('5') }, shares: [] }), 'invalid_attribute null')
+  t.equal(
+    ask({ folder: { ...mine, id: tenant('6') }, shares: [] }),
+    'invalid_attribute null',
+    'the row of another key'
+  )
+  t.equal(ask({ folder_id: null, folder: mine, shares: [] }), 'invalid_attribute null')
   const row = { folder: mine, shares: [] }
   t.equal(ask(row, {}), 'allowed inherited')
   t.equal(ask(row, { folder_id: tenant('6') }), 'invalid_attribute null', 'another folder is not known')

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { loadTexts } from '../../src/policy/load.js'
 import { COLUMNS, HEAD, problemsOf } from './cases.js'
 
 t.test('relations are declared and asked in one way', async t => {
@@ -75,4 +76,32 @@ t.test('forbids, column rules and added actions are checked like everything else
     [`${HEAD}actions: { publish: { command: publish } }`, ['10:32 TWR_POLICY_SCHEMA']]
   ]
   for (const [text, expected] of cases) t.same(problemsOf(text), expected, text.split('\n').at(-1) ?? '')
+})
+
+t.test('invariants are about every resource that has the columns, or about the named ones', async t => {
+  const file = (invariant: string) => `${HEAD}resources:
+  doc: { columns: ${COLUMNS} }
+  other: { columns: { id: uuid!, tenant_id: uuid } }
+invariants:
+  - ${invariant}
+`
+  const about = (invariant: string) =>
+    loadTexts({ 'p.yaml': file(invariant) }).bundle?.invariants.map(
+      ({ kind, resource }) => `${kind} ${resource}`
+    )
+  t.same(about("never: { action: read, when: '!mine' }"), ['never doc', 'never other'])
+  t.same(about('possible: { action: read, when: resource.open }'), ['possible doc'])
+  t.same(about('unchanged: { columns: [tenant_id] }'), ['only_when doc', 'only_when other'])
+  t.same(about('only_when: { changes: [n], when: mine }'), ['only_when doc'])
+  t.same(about('only_when: { changes: [tenant_id], when: mine, resources: [other] }'), ['only_when other'])
+  const cases: readonly (readonly [string, string])[] = [
+    ['never: { action: reed, when: mine }', '14:22 TWR_POLICY_ACTION'],
+    ['never: { action: read, when: resource.nope }', '14:43 TWR_POLICY_UNKNOWN_COLUMN'],
+    ['never: { action: read, when: minne }', '14:34 TWR_POLICY_UNKNOWN_MACRO'],
+    ['never: { action: read }', '14:5 TWR_POLICY_SCHEMA'],
+    ['nevr: { action: read, when: mine }', '14:5 TWR_POLICY_SCHEMA'],
+    ['unchanged: { columns: [nope] }', '14:28 TWR_POLICY_UNKNOWN_COLUMN'],
+    ['unchanged: { columns: [id], resources: [docs] }', '14:45 TWR_POLICY_INVARIANT']
+  ]
+  for (const [invariant, expected] of cases) t.same(problemsOf(file(invariant)), [expected], invariant)
 })

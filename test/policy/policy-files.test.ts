@@ -63,13 +63,6 @@ resources:
   )
 })
 
-t.test('what the language has and this version lacks is refused by name', async t => {
-  const cases: readonly (readonly [string, string])[] = [
-    [`${HEAD}invariants: []`, '10:1 TWR_POLICY_UNSUPPORTED']
-  ]
-  for (const [text, expected] of cases) t.same(problemsOf(text), [expected], text.split('\n').at(-2) ?? '')
-})
-
 t.test('a role flag has a PostgreSQL role of its own, and not one of ours', async t => {
   const flags = (...roles: readonly string[]) =>
     problemsOf(

@@ -15,7 +15,9 @@ export function caslMutants(seen: readonly EmittedRule[]): readonly CaslMutant[]
   return [
     ...actions.flatMap(action => actionMutants(action, seen)),
     ...[...new Set(seen.map(shapeOf))].flatMap(shapeMutants),
-    ...[...new Set(seen.flatMap(placesOf))].flatMap(place => operatorMutants(place))
+    ...[...new Set(seen.flatMap(placesOf))].flatMap(place => operatorMutants(place)),
+    ...[...new Set(seen.flatMap(elementPlacesOf))].flatMap(place => elementMutants(place)),
+    ...actions.flatMap(invertedMutants)
   ]
 }
 
@@ -35,6 +37,59 @@ function placesOf(rule: EmittedRule): readonly string[] {
   return Object.entries(conditionsOf(rule)).flatMap(([column, operators]) =>
     Object.keys(operators).map(operator => `${rule['action']} ${column} ${operator}`)
   )
+}
+
+type Element = readonly [relation: string, of: Conditions]
+
+function elementsOf(rule: EmittedRule): readonly Element[] {
+  return Object.entries(conditionsOf(rule)).flatMap(([relation, { $elemMatch }]) =>
+    $elemMatch === undefined ? [] : [[relation, $elemMatch as Conditions] as const]
+  )
+}
+
+function elementPlacesOf(rule: EmittedRule): readonly string[] {
+  return elementsOf(rule).flatMap(([relation, of]) =>
+    Object.entries(of).flatMap(([column, operators]) =>
+      Object.keys(operators).map(operator => `${rule['action']} ${relation} ${column} ${operator}`)
+    )
+  )
+}
+
+/** Changes of one operator inside of an `$elemMatch`. */
+function elementMutants(place: string): readonly CaslMutant[] {
+  const [action, relation = '', column = '', operator = ''] = place.split(' ')
+  const changes: readonly OperatorChange[] = [['dropped', () => ({})], ...(CHANGES[operator] ?? [])]
+  return changes.map(([name, change]) => ({
+    name: `${place} ${name}`,
+    change: rules =>
+      rules.map(rule => {
+        const of = conditionsOf(rule)[relation]?.['$elemMatch']
+        if (rule['action'] !== action || of === undefined) return rule
+        const inner = changed({ conditions: of }, column, operator, change)
+        const next = { [relation]: { $elemMatch: conditionsOf(inner) } }
+        return { ...rule, conditions: { ...conditionsOf(rule), ...next } }
+      })
+  }))
+}
+
+function notInverted({ inverted: _, ...rule }: EmittedRule): EmittedRule {
+  return rule
+}
+
+/** Forbids that allow, or that stand where an allow comes after them. */
+function invertedMutants(action: string): readonly CaslMutant[] {
+  const isForbid = (rule: EmittedRule) => rule['action'] === action && rule['inverted'] === true
+  return [
+    {
+      name: `${action}: forbids without inverted`,
+      change: rules => rules.map(rule => (isForbid(rule) ? notInverted(rule) : rule))
+    },
+    { name: `${action}: no forbids`, change: rules => rules.filter(rule => !isForbid(rule)) },
+    {
+      name: `${action}: forbids before allows`,
+      change: rules => [...rules.filter(isForbid), ...rules.filter(rule => !isForbid(rule))]
+    }
+  ]
 }
 
 function actionMutants(action: string, seen: readonly EmittedRule[]): readonly CaslMutant[] {
@@ -102,6 +157,10 @@ const CHANGES: Readonly<Record<string, readonly OperatorChange[]>> = {
     ['without null', operand => ({ $nin: WITHOUT_NULL(operand) })],
     ['becomes $in', operand => ({ $in: operand })],
     ['null alone', () => ({ $nin: [null] })]
+  ],
+  $elemMatch: [
+    ['of any related row', () => ({ $elemMatch: {} })],
+    ['becomes $size', () => ({ $size: 1 })]
   ],
   $all: [
     ['becomes $in', operand => ({ $in: operand })],

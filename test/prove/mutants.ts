@@ -12,7 +12,7 @@ import { tableSql } from '../../src/prove/resource.js'
 import type { PortableRules } from '../../src/prove/sides.js'
 import { caslMutants } from './casl-mutants.js'
 import { clauseDiffers, reasonFor, rulesDiffer } from './equivalents.js'
-import { bundleOf, EVERY_ATOM } from './policies.js'
+import { bundleOf, EVERY_ATOM, RELATED_ROWS } from './policies.js'
 import { printSecurity } from './print-security.js'
 import { sqlMutants } from './sql-mutants.js'
 
@@ -29,14 +29,19 @@ export interface Judged {
 
 const PLATFORM = readFileSync(join(import.meta.dirname, '..', '..', 'policies', 'platform.yaml'), 'utf8')
 
-/** The resources that are mutated: one of the example, and three that together hold every kind of atom. */
+/** The resources that are mutated: one of the example, three that together hold every kind of atom, and one with related rows. */
 export function mutated(): readonly { readonly bundle: Bundle; readonly resource: Resource }[] {
   const alone = (bundle: Bundle, name: string) => {
     const resources = bundle.resources.filter(one => one.name === name)
-    return resources.map(resource => ({ bundle: { ...bundle, resources }, resource }))
+    // an invariant would refute by the rules, and the mutants are of the locks
+    return resources.map(resource => ({ bundle: { ...bundle, resources, invariants: [] }, resource }))
   }
   const every = bundleOf(EVERY_ATOM)
-  return [...alone(bundleOf(PLATFORM), 'agent'), ...every.resources.flatMap(({ name }) => alone(every, name))]
+  return [
+    ...alone(bundleOf(PLATFORM), 'agent'),
+    ...every.resources.flatMap(({ name }) => alone(every, name)),
+    ...alone(bundleOf(RELATED_ROWS), 'page')
+  ]
 }
 
 /** The security of a table as its own SQL says it. */

@@ -49,6 +49,35 @@ resources:
       early: { allow: [create], when: principal.tenant_type != "client" && resource.until > now }
 `
 
+/** Related rows: of a plain table and of another resource, asked for and forbidden. */
+export const RELATED_ROWS = `version: 1
+principal:
+  id: uuid
+  tenant_id: uuid
+  is_auditor: { type: bool, role: authz_auditor }
+resources:
+  folder:
+    table: folders
+    columns: { id: uuid!, tenant_id: uuid, hidden: bool }
+    rules:
+      mine: { allow: [read], when: resource.tenant_id == principal.tenant_id }
+      auditor: { allow: [read], when: principal.is_auditor }
+      hidden: { forbid: [read], when: resource.hidden }
+  page:
+    table: pages
+    columns: { id: uuid!, folder_id: uuid, tenant_id: uuid }
+    relations:
+      folder: { one: folder }
+      shares: { many: page_shares, columns: { user_id: uuid, level: text } }
+    rules:
+      inherited: { allow: [read], when: 'resource.folder.can("read")' }
+      writer:
+        allow: [create]
+        when: 'resource.shares.exists(s, s.user_id == principal.id && s.level != "read")'
+      mine: { allow: [delete], when: resource.tenant_id == principal.tenant_id }
+      blocked: { forbid: [delete], when: 'resource.shares.exists(s, s.level == "none")' }
+`
+
 /** A bundle from policy text. @throws Error with the problems */
 export function bundleOf(text: string): Bundle {
   const { bundle, problems } = loadTexts({ 'policy.yaml': text })

@@ -12,7 +12,7 @@ export function printSecurity(
   return [
     enabled ? `ALTER TABLE ${target} ENABLE ROW LEVEL SECURITY;` : '',
     forced ? `ALTER TABLE ${target} FORCE ROW LEVEL SECURITY;` : '',
-    ...[...policies.values()].map(policy => printPolicy(target, policy, accessorOf)),
+    ...[...policies.values()].map(policy => printPolicy(table, policy, accessorOf)),
     ...[...revoked].map(role => `REVOKE ALL ON ${target} FROM ${roleName(role)};`),
     ...[...granted].flatMap(([role, privileges]) =>
       privileges.size === 0 ? [] : [`GRANT ${[...privileges].join(', ')} ON ${target} TO ${roleName(role)};`]
@@ -24,30 +24,52 @@ function roleName(role: string): string {
   return role === 'PUBLIC' ? role : `"${role}"`
 }
 
-function printPolicy(target: string, policy: ReadPolicy, accessorOf: (attribute: string) => string): string {
+function printPolicy(table: string, policy: ReadPolicy, accessorOf: (attribute: string) => string): string {
   const { name, permissive, command, roles, using, check } = policy
+  const scope = { table, inside: false }
   return [
-    `CREATE POLICY "${name}" ON ${target} AS ${permissive ? 'PERMISSIVE' : 'RESTRICTIVE'}`,
+    `CREATE POLICY "${name}" ON public."${table}" AS ${permissive ? 'PERMISSIVE' : 'RESTRICTIVE'}`,
     `FOR ${command} TO ${roles.map(roleName).join(', ')}`,
-    using === null ? '' : `USING (${printExpression(using, accessorOf)})`,
-    check === null ? '' : `WITH CHECK (${printExpression(check, accessorOf)})`
+    using === null ? '' : `USING (${printExpression(using, accessorOf, scope)})`,
+    check === null ? '' : `WITH CHECK (${printExpression(check, accessorOf, scope)})`
   ]
     .join(' ')
     .concat(';')
 }
 
+/** Where an expression stands: over which table, and whether in a subquery, where its columns have a prefix. */
+interface Scope {
+  readonly table: string
+  readonly inside: boolean
+}
+
+type Operands = (of: SqlOperand) => string
+
 /** One expression as SQL text. */
-export function printExpression(one: SqlExpression, accessorOf: (attribute: string) => string): string {
-  const operand = (of: SqlOperand) => printOperand(of, accessorOf)
-  const array = (of: SqlArray) => printArray(of, accessorOf)
+export function printExpression(
+  one: SqlExpression,
+  accessorOf: (attribute: string) => string,
+  scope: Scope = { table: '', inside: false }
+): string {
+  const operand = (of: SqlOperand) => printOperand(of, accessorOf, scope)
+  const array = (of: SqlArray) => printArray(of, operand)
+  const print = (part: SqlExpression, at = scope) => printExpression(part, accessorOf, at)
   switch (one.kind) {
     case 'const':
       return String(one.value)
     case 'and':
     case 'or':
-      return one.of.map(part => `(${printExpression(part, accessorOf)})`).join(` ${one.kind.toUpperCase()} `)
+      return one.of.map(part => `(${print(part)})`).join(` ${one.kind.toUpperCase()} `)
     case 'not':
-      return `NOT (${printExpression(one.of, accessorOf)})`
+      return `NOT (${print(one.of)})`
+    case 'not true':
+      return `(${print(one.of)}) IS NOT TRUE`
+    case 'exists': {
+      const { table, remote, local } = one.relation
+      const join = `twinrule_related."${remote}" = "${scope.table}"."${local}"`
+      const where = print(one.of, { ...scope, inside: true })
+      return `EXISTS (SELECT FROM public."${table}" AS twinrule_related WHERE ${join} AND (${where}))`
+    }
     case 'bool':
       return operand(one.of)
     case 'null':
@@ -62,17 +84,23 @@ export function printExpression(one: SqlExpression, accessorOf: (attribute: stri
   }
 }
 
-function printArray(array: SqlArray, accessorOf: (attribute: string) => string): string {
-  if (array.kind === 'array') return `ARRAY[${array.of.map(of => printOperand(of, accessorOf)).join(', ')}]`
-  const text = printOperand(array.of, accessorOf)
+function printArray(array: SqlArray, operand: Operands): string {
+  if (array.kind === 'array') return `ARRAY[${array.of.map(operand).join(', ')}]`
+  const text = operand(array.of)
   // without the cast PostgreSQL would read ANY ((SELECT ...)) as a subquery over rows
   return array.of.kind === 'principal' ? `${text}::text[]` : text
 }
 
-function printOperand(of: SqlOperand, accessorOf: (attribute: string) => string): string {
+function printOperand(
+  of: SqlOperand,
+  accessorOf: (attribute: string) => string,
+  { table, inside }: Scope
+): string {
   switch (of.kind) {
     case 'column':
-      return `"${of.name}"`
+      return inside ? `"${table}"."${of.name}"` : `"${of.name}"`
+    case 'related':
+      return `twinrule_related."${of.name}"`
     case 'principal':
       return `(SELECT ${accessorOf(of.name)}())`
     case 'now':

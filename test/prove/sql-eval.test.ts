@@ -19,6 +19,8 @@ const EXPRESSIONS: readonly SqlExpression[] = [
   { kind: 'and', of: [p, q] },
   { kind: 'or', of: [p, q] },
   { kind: 'not', of: p },
+  { kind: 'not true', of: p },
+  { kind: 'not', of: { kind: 'not true', of: q } },
   { kind: 'null', of: a, negated: false },
   { kind: 'null', of: a, negated: true },
   ...OPERATORS.map(operator => ({ kind: 'compare', operator, left: a, right: b }) as const),

@@ -87,6 +87,23 @@ function expressionChanges(
       )
       return [{ name: `${one.kind} becomes ${other}`, to: { ...one, kind: other } }, ...dropped, ...deeper]
     }
+    case 'not true':
+      return [
+        { name: 'drop IS NOT TRUE', to: one.of },
+        { name: 'IS NOT TRUE becomes NOT', to: { kind: 'not', of: one.of } },
+        ...inside(one.of, others, of => ({ ...one, of }))
+      ]
+    case 'exists': {
+      const ofRelated = one.relation.columns.map(
+        ({ name, type }) => ({ kind: 'related', name, type, relation: one.relation }) as const
+      )
+      return [
+        { name: 'EXISTS becomes NOT EXISTS', to: { kind: 'not', of: one } },
+        { name: 'EXISTS becomes true', to: { kind: 'const', value: true } },
+        { name: 'EXISTS of any related row', to: { ...one, of: { kind: 'const', value: true } } },
+        ...inside(one.of, [...others, ...ofRelated], of => ({ ...one, of }), 'EXISTS')
+      ]
+    }
     case 'bool':
       return [negated, ...swaps(one.of, others).map(({ name, to }) => ({ name, to: { ...one, of: to } }))]
     case 'null':
@@ -171,7 +188,7 @@ function swaps(operand: SqlOperand, others: readonly SqlOperand[]): readonly Cha
 }
 
 function nameOf(operand: SqlOperand): string {
-  return operand.kind === 'column' || operand.kind === 'principal' ? operand.name : operand.kind
+  return operand.kind === 'literal' || operand.kind === 'now' ? operand.kind : operand.name
 }
 
 function otherValue(value: Scalar, labels: readonly string[]): Scalar | null {

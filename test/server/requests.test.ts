@@ -180,6 +180,7 @@ t.test('unknown paths and methods are told apart', async t => {
   t.equal(nowhere.json().error.code, 'TWR_REQUEST_NOT_FOUND')
   const wrong = await app.inject({ method: 'PUT', url: '/authorize?x=1', headers, payload: '{}' })
   t.equal(wrong.statusCode, 405)
+  t.equal(wrong.json().error.code, 'TWR_REQUEST_METHOD')
   t.equal(wrong.headers['allow'], 'POST')
   t.equal((await app.inject({ method: 'POST', url: '/health/live' })).headers['allow'], 'GET, HEAD')
 })

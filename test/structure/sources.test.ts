@@ -31,6 +31,16 @@ t.test('only the entry of the command line ends the process', async t => {
   t.strictSame(ending, ['src/cli/main.ts'])
 })
 
+t.test('every error code has a test', async t => {
+  const text = filesBelow('test').map(read).join('\n')
+  // a bug has none: a test of it would be a bug
+  const tested = (code: string) => code === 'TWR_BUG' || new RegExp(`${code}\\b`).test(text)
+  t.strictSame(
+    Object.keys(CODES).filter(code => !tested(code)),
+    []
+  )
+})
+
 t.test('every error code is used', async t => {
   const text = filesBelow('src')
     .filter(file => !file.endsWith('errors/codes.ts'))

@@ -4,12 +4,13 @@ import { canAccessFunction } from './can-access.js'
 import { catalogChecks, leftoverObject } from './checks.js'
 import { guardFunctions, guardObjects } from './column-guards.js'
 import { contextFunctions } from './context.js'
-import { factsFunctions, factsObjects, relatedObjects } from './facts.js'
+import { factsFunctions, factsObjects } from './facts.js'
 import { comment, type Fragment, id, join, lit, sql } from './fragment.js'
 import { functionObject } from './function.js'
 import { ROLES, SCHEMA } from './names.js'
 import type { SqlObject } from './object.js'
 import { tableObjects } from './policies.js'
+import { forgetRelated, relatedObjects } from './related.js'
 import { appRoles, roleObjects } from './roles.js'
 import { tenancyFunctions, tenancyObjects } from './tenancy.js'
 
@@ -34,6 +35,7 @@ export function accessObjects(bundle: Bundle): readonly SqlObject[] {
     ...catalogChecks(bundle),
     ...roleObjects(bundle),
     stateTable(),
+    forgetRelated(bundle, appRoles(bundle)),
     ...tenancyObjects(bundle),
     callersObject(),
     ...specs.map(functionObject),

@@ -1,10 +1,11 @@
-import type { Bundle } from '../../ir/model.js'
+import type { Bundle, Column } from '../../ir/model.js'
 import type { Type } from '../../ir/types.js'
 import { SQL_TYPE } from './expression.js'
 import { dollar, type Fragment, id, join, lit, sql } from './fragment.js'
 import { catalogName, type FunctionSpec } from './function.js'
 import { ROLES, SCHEMA } from './names.js'
 import type { SqlObject } from './object.js'
+import { plainRelations } from './related.js'
 import { managedRoles } from './roles.js'
 import { TENANCY_POLICIES } from './tenancy.js'
 
@@ -12,21 +13,16 @@ import { TENANCY_POLICIES } from './tenancy.js'
 export function catalogChecks(bundle: Bundle): readonly SqlObject[] {
   const tables = bundle.resources.flatMap(({ name, table }) => (table === null ? [] : [{ name, table }]))
   if (tables.length === 0) return []
-  const columns = bundle.resources.flatMap(({ name, table, columns }) =>
-    table === null
-      ? []
-      : columns.map(column => [
-          name,
-          table,
-          column.name,
-          catalogType(column.type),
-          column.nullable ? '' : 'NOT NULL'
-        ])
+  const plain = plainRelations(bundle).map(({ resource, relation, table }) => {
+    return { name: `${resource}.${relation.name}`, table, columns: relation.columns }
+  })
+  const columns = [...bundle.resources, ...plain].flatMap(({ name, table, columns }) =>
+    table === null ? [] : columns.map(column => columnRow(name, table, column))
   )
   return [
     check(
       'tables',
-      sql`FOREACH wanted SLICE 1 IN ARRAY ${rows(tables.map(({ name, table }) => [name, table]))} LOOP
+      sql`FOREACH wanted SLICE 1 IN ARRAY ${rows([...tables, ...plain].map(({ name, table }) => [name, table]))} LOOP
     IF NOT EXISTS (
       SELECT FROM pg_catalog.pg_class
       WHERE relnamespace = 'public'::regnamespace AND relname = wanted[2] AND relkind IN ('r', 'p')
@@ -40,6 +36,10 @@ export function catalogChecks(bundle: Bundle): readonly SqlObject[] {
     ...(columns.length > 0 ? [check('columns', columnCheck(columns))] : []),
     check('foreign policies', foreignPolicyCheck(tables.map(({ table }) => table)))
   ]
+}
+
+function columnRow(owner: string, table: string, { name, type, nullable }: Column): readonly string[] {
+  return [owner, table, name, catalogType(type), nullable ? '' : 'NOT NULL']
 }
 
 function columnCheck(columns: readonly (readonly string[])[]): Fragment {

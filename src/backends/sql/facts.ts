@@ -34,32 +34,6 @@ ${revoke}${columns.length > 0 ? sql`\nGRANT SELECT (${join(columns, ', ')}) ON $
   ]
 }
 
-/**
- * Lets policies and facts read the columns that relations lead to. Row-level security of the other table stays as it
- * is: a resource that a role may not read stays empty for it, where without the grant every statement would fail.
- */
-export function relatedObjects(bundle: Bundle, readers: readonly string[]): readonly SqlObject[] {
-  const columns = new Map<string, Set<string>>()
-  for (const relation of bundle.resources.flatMap(({ relations }) => relations)) {
-    if (relation.table === null) continue
-    const known = columns.get(relation.table) ?? new Set()
-    columns.set(relation.table, known)
-    for (const { name } of relation.columns) known.add(name)
-  }
-  const roles = join([...readers, ROLES.facts].map(id), ', ')
-  return [...columns].map(([table, names]) => {
-    const target = sql`public.${id(table)}`
-    const listed = join([...names].sort().map(id), ', ')
-    return {
-      kind: 'grant',
-      name: `${table} related`,
-      table,
-      up: sql`GRANT SELECT (${listed}) ON ${target} TO ${roles};`,
-      down: sql`REVOKE ALL ON ${target} FROM ${roles};`
-    }
-  })
-}
-
 /** The functions that read what a decision needs. The service may call the last two and nothing else. */
 export function factsFunctions(bundle: Bundle): readonly FunctionSpec[] {
   return [principalFacts(bundle), resourceFacts(bundle), decisionFacts(), installedRevision()]

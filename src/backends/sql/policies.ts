@@ -1,7 +1,7 @@
 import type { Condition } from '../../ir/formula.js'
 import { anyRule, type CommandGate, gateForm, type PartForm } from '../../ir/gates.js'
 import type { Bundle, Resource, Rule } from '../../ir/model.js'
-import { anyOf, type Nnf } from '../../ir/normal-form.js'
+import { and, anyOf, literal, type Nnf, or } from '../../ir/normal-form.js'
 import { flaggedRole } from '../../ir/principal.js'
 import { expression, tableRow } from './expression.js'
 import { comment, type Fragment, id, join, sql } from './fragment.js'
@@ -48,7 +48,26 @@ export function viewForm(resource: Resource, gate: CommandGate, view: RoleView):
     const own = rules.filter(rule => soleFlag(rule) === view.flag)
     return anyRule(own.length > 0 ? own : rules, part)
   }
-  return gateForm(resource, gate, partForm)
+  const form = gateForm(resource, gate, partForm)
+  return and([form, ...flagsOfBlockers(form).map(flag => flagTest(flag, flag === view.flag))])
+}
+
+/**
+ * The role flags that decide which related rows of a forbid may be read.
+ * safety: in a role, row-level security shows the related rows of that role. Where they forbid, a principal in another
+ * role than its own would see fewer of them and be allowed more, so such a gate is closed to it.
+ */
+function flagsOfBlockers(form: Nnf): readonly string[] {
+  if (form.kind === 'and' || form.kind === 'or') return [...new Set(form.of.flatMap(flagsOfBlockers))]
+  if (form.kind !== 'every') return []
+  return (form.relation.readable?.allow ?? []).flatMap(one => flagOf(one) ?? [])
+}
+
+function flagTest(name: string, held: boolean): Nnf {
+  const flag = { kind: 'principal', name, type: { kind: 'bool' } } as const
+  const right = { kind: 'literal', value: true, type: { kind: 'bool' } } as const
+  const is = (negated: boolean) => literal({ kind: 'eq', left: flag, right }, negated)
+  return held ? is(false) : or([is(true), literal({ kind: 'null', term: flag }, false)])
 }
 
 /** The SQL of a gate as a role sees it, or null when it is never open. */

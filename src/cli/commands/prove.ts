@@ -7,16 +7,21 @@ import { type Context, EXIT, examples, formatOption } from '../command.js'
 import type { Io } from '../io.js'
 import { proofText } from '../prove-text.js'
 
-/** `twinrule prove [dir]`: whether the app and the emitted SQL decide alike, in every case there is. */
+/** `twinrule prove [dir]`: whether the app and the emitted SQL decide alike, and keep the policy's invariants. */
 export function registerProve(program: Command, { io, end }: Context): void {
   program
     .command('prove')
-    .summary('prove that both locks decide alike')
+    .summary('prove that both locks decide alike, and the invariants')
     .description(
-      'Proves, without a database, that the application and the generated SQL decide alike\nfor every principal and row. Exits 1 if they do not, or if that is not proved.'
+      'Proves, without a database, that the application and the generated SQL decide alike\nfor every principal and row, and that the rules keep the invariants of the policy.\nExits 1 if they do not, or if that is not proved.'
     )
     .argument('[dir]', 'the folder of the policy files', 'policies')
-    .option('--max-models <n>', 'the most cases to compare for one resource', parseModels, MAX_MODELS)
+    .option(
+      '--max-models <n>',
+      'the most cases to compare for one resource or invariant',
+      parseModels,
+      MAX_MODELS
+    )
     .addOption(formatOption('text', 'json'))
     .addHelpText('after', examples('twinrule prove', 'twinrule prove policies --format json'))
     .action(async (dir: string, options: ProveFlags) => end(await proveFolder(dir, options, io)))

@@ -1,5 +1,12 @@
 import { InternalError } from '../errors/errors.js'
-import { type Alternative, alternatives, columnTerm, type Element, type Test } from '../ir/alternatives.js'
+import {
+  type Alternative,
+  alternatives,
+  columnTerm,
+  type Element,
+  MAX_ALTERNATIVES,
+  type Test
+} from '../ir/alternatives.js'
 import type { Values } from '../ir/evaluate.js'
 import { deepFreeze, type Term } from '../ir/formula.js'
 import { allowForm, type Gate, gateForbids, gatesOf } from '../ir/gates.js'
@@ -31,9 +38,6 @@ export interface CaslTemplate {
   readonly when: readonly string[]
   readonly conditions: CaslConditions | readonly CaslConditions[]
 }
-
-/** Policies with more alternatives do not load, so this cannot be reached from a policy file. */
-const MAX_ALTERNATIVES = 128
 
 /**
  * The rules of every principal at once, one for each alternative: what a reviewer reads, and what `caslRules` fills in.
@@ -141,6 +145,7 @@ function makePortable(bundle: Bundle): readonly Portable[] {
   return [...allows, ...forbids]
 }
 
+/** Policies with more alternatives do not load, so a refusal cannot be reached from a policy file. */
 function must(found: ReturnType<typeof alternatives>): readonly Alternative[] {
   if (typeof found === 'string') throw new InternalError(`a policy with ${found} was compiled`)
   return found

@@ -24,6 +24,9 @@ export type Alternative = readonly (Test | Element)[]
  */
 export type NoAlternatives = 'too many' | 'every related row' | 'two related rows' | 'two values of one set'
 
+/** More alternatives than this in one gate are refused: neither CASL nor PostgreSQL would check them fast. */
+export const MAX_ALTERNATIVES = 128
+
 /**
  * The ways in which a form is definitely true, or with `holds` false the ways in which it is not. This is what rules
  * made of plain operators can say: one rule for each alternative.

@@ -110,6 +110,8 @@ function forResource(
   const columns = texts(value[list])
   const missing = columns.findIndex(column => !around.columns.has(column))
   if (missing >= 0) {
+    // an unknown trait is reported where it is used, not once for each column that it would bring
+    if (!around.complete) return []
     const name = columns[missing] ?? ''
     const hint = suggest(name, [...around.columns.keys()], 'declared')
     const span = source.spanOf([...path, list, missing])

@@ -1,11 +1,13 @@
 import { PolicyError } from '../errors/errors.js'
-import { alternatives, type NoAlternatives, surelyHasAlternatives } from '../ir/alternatives.js'
+import {
+  alternatives,
+  MAX_ALTERNATIVES,
+  type NoAlternatives,
+  surelyHasAlternatives
+} from '../ir/alternatives.js'
 import { allowForm, gateForbids, gateRules, gatesOf, ruleForm } from '../ir/gates.js'
 import type { AddedAction, Column, Resource, Rule } from '../ir/model.js'
 import { type Declared, mapping } from './sections.js'
-
-/** More alternatives than this in one gate are refused: neither CASL nor PostgreSQL would check them fast. */
-export const MAX_ALTERNATIVES = 128
 
 const NOT_PORTABLE: Readonly<Record<Exclude<NoAlternatives, 'too many'>, readonly [string, string]>> = {
   'every related row': [

@@ -105,3 +105,12 @@ invariants:
   ]
   for (const [invariant, expected] of cases) t.same(problemsOf(file(invariant)), [expected], invariant)
 })
+
+t.test('an unknown trait is one mistake, also where invariants read its columns', async t => {
+  const file = `${HEAD}resources: { doc: { use: [sharabel] } }
+invariants:
+  - unchanged: { columns: [tenant_id] }
+  - never: { action: read, when: '!mine' }
+`
+  t.same(problemsOf(file), ['10:27 TWR_POLICY_UNKNOWN_TRAIT'])
+})

@@ -4,7 +4,8 @@ import type { Bundle, Resource, Rule } from '../../ir/model.js'
 import { and, anyOf, literal, type Nnf, or } from '../../ir/normal-form.js'
 import { flaggedRole } from '../../ir/principal.js'
 import { expression, tableRow } from './expression.js'
-import { comment, type Fragment, id, join, sql } from './fragment.js'
+import { type Fragment, id, join, sql } from './fragment.js'
+import { type Command, commandSql, grantObject } from './grants.js'
 import { ROLES } from './names.js'
 import type { SqlObject } from './object.js'
 
@@ -28,8 +29,7 @@ const COMMANDS = {
   INSERT: { using: null, check: 'create' },
   UPDATE: { using: 'update', check: 'update_new' },
   DELETE: { using: 'delete', check: null }
-} as const satisfies Record<string, { using: CommandGate | null; check: CommandGate | null }>
-type Command = keyof typeof COMMANDS
+} as const satisfies Record<Command, { using: CommandGate | null; check: CommandGate | null }>
 
 /**
  * The form of a gate as a role sees it.
@@ -108,7 +108,7 @@ export function tableObjects(resource: Resource, bundle: Bundle): readonly SqlOb
     ...views.flatMap(view =>
       commandsOf(resource, view).map(made => policyObject(resource.table ?? '', view, made))
     ),
-    ...views.map(view => grantObject(resource.table ?? '', view, commandsOf(resource, view)))
+    ...views.map(view => grantObject(resource.table ?? '', view.role, commandsOf(resource, view)))
   ]
 }
 
@@ -156,35 +156,4 @@ function policyObject(table: string, view: RoleView, { command, clauses }: Comma
   const drop = sql`DROP POLICY IF EXISTS ${id(name)} ON ${target};`
   const create = sql`CREATE POLICY ${id(name)} ON ${target}\n  AS PERMISSIVE FOR ${commandSql(command)} TO ${id(view.role)}\n${join(clauses, '\n')};`
   return { kind: 'policy', name, table, up: join([drop, create], '\n'), down: drop }
-}
-
-function grantObject(table: string, view: RoleView, commands: readonly CommandSql[]): SqlObject {
-  const target = sql`public.${id(table)}`
-  // safety: REVOKE first, so that TRUNCATE, REFERENCES, TRIGGER and what older rules granted are gone
-  const revoke = sql`REVOKE ALL ON ${target} FROM PUBLIC, ${id(view.role)};`
-  const granted = commands.map(({ command }) => commandSql(command))
-  const grant =
-    granted.length === 0
-      ? comment(`${view.role} may do nothing here`)
-      : sql`GRANT ${join(granted, ', ')} ON ${target} TO ${id(view.role)};`
-  return {
-    kind: 'grant',
-    name: `${table} ${view.role}`,
-    table,
-    up: join([revoke, grant], '\n'),
-    down: revoke
-  }
-}
-
-function commandSql(command: Command): Fragment {
-  switch (command) {
-    case 'SELECT':
-      return sql`SELECT`
-    case 'INSERT':
-      return sql`INSERT`
-    case 'UPDATE':
-      return sql`UPDATE`
-    case 'DELETE':
-      return sql`DELETE`
-  }
 }

@@ -216,8 +216,9 @@ CREATE TABLE IF NOT EXISTS "twinrule".state (
   migrated_at timestamp with time zone NOT NULL DEFAULT now(),
   -- filled by twinrule migrate: how to undo this very revision, and what the catalog looked like after it
   down_sql text,
-  catalog_md5 text
+  catalog jsonb
 );
+ALTER TABLE "twinrule".state ADD COLUMN IF NOT EXISTS catalog jsonb, DROP COLUMN IF EXISTS catalog_md5;
 REVOKE ALL ON "twinrule".state FROM PUBLIC;
 GRANT SELECT ON "twinrule".state TO "twinrule_facts";
 
@@ -703,6 +704,18 @@ $twinrule$;
 ALTER FUNCTION "twinrule"."installed_revision"() OWNER TO "twinrule_facts";
 REVOKE ALL ON FUNCTION "twinrule"."installed_revision"() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION "twinrule"."installed_revision"() TO "twinrule_service";
+
+CREATE OR REPLACE FUNCTION "twinrule"."recorded_catalog"()
+  RETURNS jsonb
+  LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $twinrule$
+BEGIN
+  RETURN (SELECT s.catalog FROM twinrule.state AS s);
+END
+$twinrule$;
+ALTER FUNCTION "twinrule"."recorded_catalog"() OWNER TO "twinrule_facts";
+REVOKE ALL ON FUNCTION "twinrule"."recorded_catalog"() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION "twinrule"."recorded_catalog"() TO "twinrule_service";
 
 CREATE OR REPLACE FUNCTION "twinrule"."can_access_resource"("resource_type" text, "resource_id" uuid, "action" text DEFAULT 'read')
   RETURNS boolean
@@ -1639,6 +1652,7 @@ BEGIN
         'resource_facts(text, text)',
         'decision_facts(text[], text[], text[], text[])',
         'installed_revision()',
+        'recorded_catalog()',
         'can_access_resource(text, uuid, text)',
         'twinrule_agents_columns()',
         'twinrule_prompts_columns()',
@@ -1667,10 +1681,10 @@ BEGIN
 END
 $twinrule$;
 
-INSERT INTO "twinrule".state (revision, sql_sha256) VALUES ('785a168ed032c1d39fb65476cc3c13af9499898858788339c17f655e01e2e964', 'de227eaaff41f716ff1b75e53a0081fa1459cf490500488246b54df286683f88')
+INSERT INTO "twinrule".state (revision, sql_sha256) VALUES ('785a168ed032c1d39fb65476cc3c13af9499898858788339c17f655e01e2e964', '5657156cc28e4e0c2c22ac15f44352308a07aee0cdb51ee67eb0acea69eab6d0')
 ON CONFLICT (only_row) DO UPDATE
 SET revision = excluded.revision, sql_sha256 = excluded.sql_sha256, migrated_at = now(),
-  down_sql = NULL, catalog_md5 = NULL;
+  down_sql = NULL, catalog = NULL;
 
 -- Down Migration
 
@@ -1825,6 +1839,8 @@ DROP FUNCTION IF EXISTS "twinrule"."twinrule_prompts_columns"();
 DROP FUNCTION IF EXISTS "twinrule"."twinrule_agents_columns"();
 
 DROP FUNCTION IF EXISTS "twinrule"."can_access_resource"(text, uuid, text);
+
+DROP FUNCTION IF EXISTS "twinrule"."recorded_catalog"();
 
 DROP FUNCTION IF EXISTS "twinrule"."installed_revision"();
 

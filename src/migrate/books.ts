@@ -2,7 +2,6 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ClientBase } from 'pg'
 import { ConfigError, DatabaseError } from '../errors/errors.js'
-import { CATALOG_MD5 } from './catalog.js'
 import { ACCESS, ACCESS_FILE, BASE_NAME, BOOKS } from './runner.js'
 
 /** What earlier runs left written down in the database. */
@@ -12,7 +11,6 @@ export interface Books {
   readonly revision: string | null
   readonly hash: string | null
   readonly downSql: string | null
-  readonly catalogMatches: boolean
 }
 
 /** Reads what earlier runs left written down. */
@@ -23,21 +21,18 @@ export async function readBooks(client: ClientBase): Promise<Books> {
   const exists = rows[0]?.books === true
   const applied = exists ? (await client.query<{ name: string }>(`SELECT name FROM ${BOOKS}`)).rows : []
   const books = { exists, applied: applied.map(({ name }) => name) }
-  if (rows[0]?.state !== true)
-    return { ...books, revision: null, hash: null, downSql: null, catalogMatches: false }
+  if (rows[0]?.state !== true) return { ...books, revision: null, hash: null, downSql: null }
   const state = await client.query<{
     revision: string
     sql_sha256: string
     down_sql: string | null
-    matches: boolean | null
-  }>(`SELECT revision, sql_sha256, down_sql, catalog_md5 = (${CATALOG_MD5}) AS matches FROM twinrule.state`)
+  }>('SELECT revision, sql_sha256, down_sql FROM twinrule.state')
   const [row] = state.rows
   return {
     ...books,
     revision: row?.revision ?? null,
     hash: row?.sql_sha256 ?? null,
-    downSql: row?.down_sql ?? null,
-    catalogMatches: row?.matches === true
+    downSql: row?.down_sql ?? null
   }
 }
 

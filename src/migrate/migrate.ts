@@ -5,10 +5,10 @@ import type { ClientBase } from 'pg'
 import pg from 'pg'
 import { accessHash, accessSql } from '../backends/sql/access.js'
 import { ROLES } from '../backends/sql/names.js'
+import { catalogIsAsRecorded, recordCatalog } from '../db/catalog/record.js'
 import { DatabaseError } from '../errors/errors.js'
 import type { Bundle } from '../ir/model.js'
 import { baseNames, readBooks, refuseMissing } from './books.js'
-import { CATALOG_MD5 } from './catalog.js'
 import { migrationFailure } from './failure.js'
 import { isVerifierOf, scramVerifier, setPasswordSql } from './passwords.js'
 import { ACCESS, BOOKS, runMigrations, SEARCH_PATH } from './runner.js'
@@ -135,7 +135,7 @@ async function goUp(
   const wanted = names.every(name => books.applied.includes(name))
   // policies may differ in what only the app asks: the SQL is the same then, the revision is not
   const held = books.revision === options.bundle.revision && books.hash === accessHash(options.bundle)
-  const upToDate = wanted && held && books.catalogMatches
+  const upToDate = wanted && held && (await catalogIsAsRecorded(client, options.bundle))
   // the generated part comes last: forget it, so that it runs after new base migrations and in its new text
   if (!upToDate && books.exists) await client.query(`DELETE FROM ${BOOKS} WHERE name = $1`, [ACCESS])
   const done = await runMigrations({ client, dir, direction: 'up', access: accessSql(options.bundle), run })
@@ -146,11 +146,8 @@ async function goUp(
   }
   run.during = 'the record of the migration'
   if (done.includes(ACCESS)) {
-    const { rows } = await client.query<{ md5: string }>(CATALOG_MD5)
-    await client.query('UPDATE twinrule.state SET down_sql = $1, catalog_md5 = $2', [
-      accessSql(options.bundle).down,
-      rows[0]?.md5
-    ])
+    await client.query('UPDATE twinrule.state SET down_sql = $1', [accessSql(options.bundle).down])
+    await recordCatalog(client, options.bundle)
   }
   await setPasswords(client, options.passwords ?? {}, steps, run)
   if (options.demo === true) await loadDemo(client, steps, run)

@@ -100,8 +100,9 @@ function stateTable(): SqlObject {
   migrated_at timestamp with time zone NOT NULL DEFAULT now(),
   -- filled by twinrule migrate: how to undo this very revision, and what the catalog looked like after it
   down_sql text,
-  catalog_md5 text
+  catalog jsonb
 );
+ALTER TABLE ${STATE} ADD COLUMN IF NOT EXISTS catalog jsonb, DROP COLUMN IF EXISTS catalog_md5;
 REVOKE ALL ON ${STATE} FROM PUBLIC;
 GRANT SELECT ON ${STATE} TO ${id(ROLES.facts)};`,
     down: sql`DROP TABLE IF EXISTS ${STATE};`
@@ -116,7 +117,7 @@ function stateRow(bundle: Bundle, hash: string): SqlObject {
     up: sql`INSERT INTO ${STATE} (revision, sql_sha256) VALUES (${lit(bundle.revision)}, ${lit(hash)})
 ON CONFLICT (only_row) DO UPDATE
 SET revision = excluded.revision, sql_sha256 = excluded.sql_sha256, migrated_at = now(),
-  down_sql = NULL, catalog_md5 = NULL;`,
+  down_sql = NULL, catalog = NULL;`,
     down: sql``
   }
 }

@@ -34,9 +34,15 @@ ${revoke}${columns.length > 0 ? sql`\nGRANT SELECT (${join(columns, ', ')}) ON $
   ]
 }
 
-/** The functions that read what a decision needs. The service may call the last two and nothing else. */
+/** The functions that read what a decision needs. The service may call the last three and nothing else. */
 export function factsFunctions(bundle: Bundle): readonly FunctionSpec[] {
-  return [principalFacts(bundle), resourceFacts(bundle), decisionFacts(), installedRevision()]
+  return [
+    principalFacts(bundle),
+    resourceFacts(bundle),
+    decisionFacts(),
+    installedRevision(),
+    recordedCatalog()
+  ]
 }
 
 function definer(
@@ -203,4 +209,12 @@ function installedRevision(): FunctionSpec {
   RETURN (SELECT s.revision FROM twinrule.state AS s);
 END`
   return definer('installed_revision', [], sql`text`, [ROLES.service], body)
+}
+
+/** What the catalog looked like after the last migration, for those who look whether it still does. */
+function recordedCatalog(): FunctionSpec {
+  const body = sql`BEGIN
+  RETURN (SELECT s.catalog FROM twinrule.state AS s);
+END`
+  return definer('recorded_catalog', [], sql`jsonb`, [ROLES.service], body)
 }

@@ -1,0 +1,53 @@
+import type { ClientBase, Pool } from 'pg'
+import type { Bundle } from '../../ir/model.js'
+import type { Catalog } from './item.js'
+import { readCatalog } from './read.js'
+import { catalogScope } from './scope.js'
+
+/** Tells in one text what a snapshot says, so that two of them can be compared. */
+function textOf(catalog: Catalog): string {
+  return JSON.stringify(catalog, (_, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value
+  )
+}
+
+/** A snapshot inside of the caller's transaction, which keeps its own settings. */
+async function readWithin(client: ClientBase, bundle: Bundle): Promise<Catalog> {
+  await client.query('SAVEPOINT twinrule_catalog')
+  const catalog = await readCatalog(client, catalogScope(bundle))
+  await client.query('ROLLBACK TO SAVEPOINT twinrule_catalog; RELEASE SAVEPOINT twinrule_catalog')
+  return catalog
+}
+
+/**
+ * Writes down what the catalog looks like, as what the last migration left. In a transaction of the caller, after
+ * everything that the migration changes.
+ */
+export async function recordCatalog(client: ClientBase, bundle: Bundle): Promise<void> {
+  const catalog = await readWithin(client, bundle)
+  await client.query('UPDATE twinrule.state SET catalog = $1', [textOf(catalog)])
+}
+
+/** Whether the catalog is still what the last migration left. In a transaction of the caller. */
+export async function catalogIsAsRecorded(client: ClientBase, bundle: Bundle): Promise<boolean> {
+  // as JSON, because the table of an earlier version has no such column
+  const { rows } = await client.query<{ catalog: Catalog | null }>(
+    "SELECT to_jsonb(s) -> 'catalog' AS catalog FROM twinrule.state AS s"
+  )
+  const recorded = rows[0]?.catalog ?? null
+  return recorded !== null && textOf(recorded) === textOf(await readWithin(client, bundle))
+}
+
+/**
+ * What the last migration left, as the database has it written down; null when it has not.
+ *
+ * @throws whatever the server or the connection throws, above all when the function is not there or not for this login
+ */
+export async function readRecord(database: ClientBase | Pool): Promise<Catalog | null> {
+  const { rows } = await database.query<{ catalog: Catalog | null }>(
+    'SELECT twinrule.recorded_catalog() AS catalog'
+  )
+  return rows[0]?.catalog ?? null
+}

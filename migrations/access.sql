@@ -965,6 +965,26 @@ ALTER FUNCTION "twinrule"."can_access_resource"(text, uuid, text) OWNER TO "twin
 REVOKE ALL ON FUNCTION "twinrule"."can_access_resource"(text, uuid, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION "twinrule"."can_access_resource"(text, uuid, text) TO "twinrule_app", "authz_platform_admin";
 
+CREATE OR REPLACE FUNCTION "twinrule"."grant_columns"("of_table" text, "to_role" text, "command" text, "without" text[])
+  RETURNS void
+  LANGUAGE plpgsql VOLATILE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+AS $twinrule$
+DECLARE
+  names text;
+BEGIN
+  SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO names
+  FROM pg_catalog.pg_attribute AS a
+  WHERE a.attrelid = format('public.%I', of_table)::regclass AND a.attnum > 0 AND NOT a.attisdropped
+    AND a.attname <> ALL (without) AND NOT (command = 'INSERT' AND a.attname = 'id' AND (a.atthasdef OR a.attidentity <> ''));
+  IF names IS NOT NULL THEN
+    EXECUTE format('GRANT %s (%s) ON public.%I TO %I',
+      CASE command WHEN 'INSERT' THEN 'INSERT' WHEN 'UPDATE' THEN 'UPDATE' END, names, of_table, to_role);
+  END IF;
+END
+$twinrule$;
+ALTER FUNCTION "twinrule"."grant_columns"(text, text, text, text[]) OWNER TO "twinrule_context";
+REVOKE ALL ON FUNCTION "twinrule"."grant_columns"(text, text, text, text[]) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION "twinrule"."twinrule_agents_columns"()
   RETURNS trigger
   LANGUAGE plpgsql VOLATILE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
@@ -1134,10 +1154,14 @@ CREATE POLICY "twinrule_agents_delete_platform_admin" ON public."agents"
   );
 
 REVOKE ALL ON public."agents" FROM PUBLIC, "twinrule_app";
-GRANT SELECT, INSERT, UPDATE, DELETE ON public."agents" TO "twinrule_app";
+GRANT SELECT, DELETE ON public."agents" TO "twinrule_app";
+SELECT "twinrule".grant_columns('agents', 'twinrule_app', 'INSERT', ARRAY[]::text[]);
+SELECT "twinrule".grant_columns('agents', 'twinrule_app', 'UPDATE', ARRAY['id']::text[]);
 
 REVOKE ALL ON public."agents" FROM PUBLIC, "authz_platform_admin";
-GRANT SELECT, INSERT, UPDATE, DELETE ON public."agents" TO "authz_platform_admin";
+GRANT SELECT, DELETE ON public."agents" TO "authz_platform_admin";
+SELECT "twinrule".grant_columns('agents', 'authz_platform_admin', 'INSERT', ARRAY[]::text[]);
+SELECT "twinrule".grant_columns('agents', 'authz_platform_admin', 'UPDATE', ARRAY['id']::text[]);
 
 CREATE OR REPLACE TRIGGER "twinrule_agents_columns" AFTER UPDATE ON public."agents"
   FOR EACH ROW WHEN (OLD."id" IS DISTINCT FROM NEW."id")
@@ -1232,10 +1256,14 @@ CREATE POLICY "twinrule_prompts_delete_platform_admin" ON public."prompts"
   );
 
 REVOKE ALL ON public."prompts" FROM PUBLIC, "twinrule_app";
-GRANT SELECT, INSERT, UPDATE, DELETE ON public."prompts" TO "twinrule_app";
+GRANT SELECT, DELETE ON public."prompts" TO "twinrule_app";
+SELECT "twinrule".grant_columns('prompts', 'twinrule_app', 'INSERT', ARRAY[]::text[]);
+SELECT "twinrule".grant_columns('prompts', 'twinrule_app', 'UPDATE', ARRAY['id']::text[]);
 
 REVOKE ALL ON public."prompts" FROM PUBLIC, "authz_platform_admin";
-GRANT SELECT, INSERT, UPDATE, DELETE ON public."prompts" TO "authz_platform_admin";
+GRANT SELECT, DELETE ON public."prompts" TO "authz_platform_admin";
+SELECT "twinrule".grant_columns('prompts', 'authz_platform_admin', 'INSERT', ARRAY[]::text[]);
+SELECT "twinrule".grant_columns('prompts', 'authz_platform_admin', 'UPDATE', ARRAY['id']::text[]);
 
 CREATE OR REPLACE TRIGGER "twinrule_prompts_columns" AFTER UPDATE ON public."prompts"
   FOR EACH ROW WHEN (OLD."id" IS DISTINCT FROM NEW."id")
@@ -1330,10 +1358,14 @@ CREATE POLICY "twinrule_rag_knowledge_sources_delete_platform_admin" ON public."
   );
 
 REVOKE ALL ON public."rag_knowledge_sources" FROM PUBLIC, "twinrule_app";
-GRANT SELECT, INSERT, UPDATE, DELETE ON public."rag_knowledge_sources" TO "twinrule_app";
+GRANT SELECT, DELETE ON public."rag_knowledge_sources" TO "twinrule_app";
+SELECT "twinrule".grant_columns('rag_knowledge_sources', 'twinrule_app', 'INSERT', ARRAY[]::text[]);
+SELECT "twinrule".grant_columns('rag_knowledge_sources', 'twinrule_app', 'UPDATE', ARRAY['id']::text[]);
 
 REVOKE ALL ON public."rag_knowledge_sources" FROM PUBLIC, "authz_platform_admin";
-GRANT SELECT, INSERT, UPDATE, DELETE ON public."rag_knowledge_sources" TO "authz_platform_admin";
+GRANT SELECT, DELETE ON public."rag_knowledge_sources" TO "authz_platform_admin";
+SELECT "twinrule".grant_columns('rag_knowledge_sources', 'authz_platform_admin', 'INSERT', ARRAY[]::text[]);
+SELECT "twinrule".grant_columns('rag_knowledge_sources', 'authz_platform_admin', 'UPDATE', ARRAY['id']::text[]);
 
 CREATE OR REPLACE TRIGGER "twinrule_rag_knowledge_sources_columns" AFTER UPDATE ON public."rag_knowledge_sources"
   FOR EACH ROW WHEN (OLD."id" IS DISTINCT FROM NEW."id")
@@ -1428,10 +1460,14 @@ CREATE POLICY "twinrule_tools_delete_platform_admin" ON public."tools"
   );
 
 REVOKE ALL ON public."tools" FROM PUBLIC, "twinrule_app";
-GRANT SELECT, INSERT, UPDATE, DELETE ON public."tools" TO "twinrule_app";
+GRANT SELECT, DELETE ON public."tools" TO "twinrule_app";
+SELECT "twinrule".grant_columns('tools', 'twinrule_app', 'INSERT', ARRAY[]::text[]);
+SELECT "twinrule".grant_columns('tools', 'twinrule_app', 'UPDATE', ARRAY['id']::text[]);
 
 REVOKE ALL ON public."tools" FROM PUBLIC, "authz_platform_admin";
-GRANT SELECT, INSERT, UPDATE, DELETE ON public."tools" TO "authz_platform_admin";
+GRANT SELECT, DELETE ON public."tools" TO "authz_platform_admin";
+SELECT "twinrule".grant_columns('tools', 'authz_platform_admin', 'INSERT', ARRAY[]::text[]);
+SELECT "twinrule".grant_columns('tools', 'authz_platform_admin', 'UPDATE', ARRAY['id']::text[]);
 
 CREATE OR REPLACE TRIGGER "twinrule_tools_columns" AFTER UPDATE ON public."tools"
   FOR EACH ROW WHEN (OLD."id" IS DISTINCT FROM NEW."id")
@@ -1526,10 +1562,14 @@ CREATE POLICY "twinrule_workflows_delete_platform_admin" ON public."workflows"
   );
 
 REVOKE ALL ON public."workflows" FROM PUBLIC, "twinrule_app";
-GRANT SELECT, INSERT, UPDATE, DELETE ON public."workflows" TO "twinrule_app";
+GRANT SELECT, DELETE ON public."workflows" TO "twinrule_app";
+SELECT "twinrule".grant_columns('workflows', 'twinrule_app', 'INSERT', ARRAY[]::text[]);
+SELECT "twinrule".grant_columns('workflows', 'twinrule_app', 'UPDATE', ARRAY['id']::text[]);
 
 REVOKE ALL ON public."workflows" FROM PUBLIC, "authz_platform_admin";
-GRANT SELECT, INSERT, UPDATE, DELETE ON public."workflows" TO "authz_platform_admin";
+GRANT SELECT, DELETE ON public."workflows" TO "authz_platform_admin";
+SELECT "twinrule".grant_columns('workflows', 'authz_platform_admin', 'INSERT', ARRAY[]::text[]);
+SELECT "twinrule".grant_columns('workflows', 'authz_platform_admin', 'UPDATE', ARRAY['id']::text[]);
 
 CREATE OR REPLACE TRIGGER "twinrule_workflows_columns" AFTER UPDATE ON public."workflows"
   FOR EACH ROW WHEN (OLD."id" IS DISTINCT FROM NEW."id")
@@ -1654,6 +1694,7 @@ BEGIN
         'installed_revision()',
         'recorded_catalog()',
         'can_access_resource(text, uuid, text)',
+        'grant_columns(text, text, text, text[])',
         'twinrule_agents_columns()',
         'twinrule_prompts_columns()',
         'twinrule_rag_knowledge_sources_columns()',
@@ -1681,7 +1722,7 @@ BEGIN
 END
 $twinrule$;
 
-INSERT INTO "twinrule".state (revision, sql_sha256) VALUES ('785a168ed032c1d39fb65476cc3c13af9499898858788339c17f655e01e2e964', '5657156cc28e4e0c2c22ac15f44352308a07aee0cdb51ee67eb0acea69eab6d0')
+INSERT INTO "twinrule".state (revision, sql_sha256) VALUES ('785a168ed032c1d39fb65476cc3c13af9499898858788339c17f655e01e2e964', '28893c206e1adb0663725c9355334553233de502b4c0af3d357cb87cd33301f5')
 ON CONFLICT (only_row) DO UPDATE
 SET revision = excluded.revision, sql_sha256 = excluded.sql_sha256, migrated_at = now(),
   down_sql = NULL, catalog = NULL;
@@ -1837,6 +1878,8 @@ DROP FUNCTION IF EXISTS "twinrule"."twinrule_rag_knowledge_sources_columns"();
 DROP FUNCTION IF EXISTS "twinrule"."twinrule_prompts_columns"();
 
 DROP FUNCTION IF EXISTS "twinrule"."twinrule_agents_columns"();
+
+DROP FUNCTION IF EXISTS "twinrule"."grant_columns"(text, text, text, text[]);
 
 DROP FUNCTION IF EXISTS "twinrule"."can_access_resource"(text, uuid, text);
 

@@ -4,7 +4,9 @@ import { fileURLToPath } from 'node:url'
 import type { ClientBase } from 'pg'
 import pg from 'pg'
 import { accessHash, accessSql } from '../backends/sql/access.js'
+import { columnsChanged } from '../backends/sql/grants.js'
 import { ROLES } from '../backends/sql/names.js'
+import { tableGrants } from '../backends/sql/policies.js'
 import { catalogIsAsRecorded, recordCatalog } from '../db/catalog/record.js'
 import { DatabaseError } from '../errors/errors.js'
 import type { Bundle } from '../ir/model.js'
@@ -135,7 +137,11 @@ async function goUp(
   const wanted = names.every(name => books.applied.includes(name))
   // policies may differ in what only the app asks: the SQL is the same then, the revision is not
   const held = books.revision === options.bundle.revision && books.hash === accessHash(options.bundle)
-  const upToDate = wanted && held && (await catalogIsAsRecorded(client, options.bundle))
+  const upToDate =
+    wanted &&
+    held &&
+    (await catalogIsAsRecorded(client, options.bundle)) &&
+    (await columnsAreGranted(client, options.bundle))
   // the generated part comes last: forget it, so that it runs after new base migrations and in its new text
   if (!upToDate && books.exists) await client.query(`DELETE FROM ${BOOKS} WHERE name = $1`, [ACCESS])
   const done = await runMigrations({ client, dir, direction: 'up', access: accessSql(options.bundle), run })
@@ -151,6 +157,14 @@ async function goUp(
   }
   await setPasswords(client, options.passwords ?? {}, steps, run)
   if (options.demo === true) await loadDemo(client, steps, run)
+}
+
+/** A column that a table got since is in no grant yet. */
+async function columnsAreGranted(client: ClientBase, bundle: Bundle): Promise<boolean> {
+  const query = columnsChanged(tableGrants(bundle))
+  if (query === null) return true
+  const { rows } = await client.query<{ changed: boolean }>(String(query))
+  return rows[0]?.changed === false
 }
 
 async function goDown(

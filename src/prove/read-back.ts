@@ -1,4 +1,5 @@
 import { readExpression } from './read-expression.js'
+import { type Grants, mustBeTable, readColumnGrant, readGrant, rolesOf } from './read-grant.js'
 import type { Names } from './read-operand.js'
 import type { SqlExpression } from './sql-expression.js'
 import {
@@ -11,8 +12,7 @@ import {
   ReadBackError,
   refuse,
   type Tree,
-  textOf,
-  treeOf
+  textOf
 } from './tree.js'
 
 /** The commands that policies and grants are about. */
@@ -31,17 +31,11 @@ export interface ReadPolicy {
 }
 
 /** The security of one table after its statements were run on a table that somebody may have left in any state. */
-export interface TableSecurity {
+export interface TableSecurity extends Grants {
   enabled: boolean
   forced: boolean
   readonly policies: Map<string, ReadPolicy>
-  /** What each role was granted. A role that lost everything first is in `revoked`. */
-  readonly granted: Map<string, Set<string>>
-  readonly revoked: Set<string>
 }
-
-/** How PUBLIC is called among the roles; no role can have this name. */
-export const PUBLIC = 'PUBLIC'
 
 /** A parser of SQL text, which gives one node for each statement. */
 export type Parser = (text: string) => readonly unknown[]
@@ -71,6 +65,7 @@ export function readTable(statements: readonly unknown[], table: string, names: 
     forced: false,
     policies: new Map(),
     granted: new Map(),
+    withheld: new Map(),
     revoked: new Set()
   }
   for (const statement of statements) {
@@ -87,6 +82,9 @@ export function readTable(statements: readonly unknown[], table: string, names: 
         break
       case 'GrantStmt':
         readGrant(fields, table, security)
+        break
+      case 'SelectStmt':
+        readColumnGrant(fields, table, security)
         break
       default:
         refuse(`the statement ${kind}`)
@@ -145,62 +143,5 @@ function readPolicy(fields: Tree, table: string, { names, security }: Target): v
     roles: rolesOf(fields['roles']),
     using: clause(fields['qual']),
     check: clause(fields['with_check'])
-  })
-}
-
-function readGrant(fields: Tree, table: string, { granted, revoked }: TableSecurity): void {
-  only(
-    fields,
-    'GrantStmt',
-    'is_grant',
-    'targtype',
-    'objtype',
-    'objects',
-    'privileges',
-    'grantees',
-    'behavior'
-  )
-  must(fields, 'targtype', 'ACL_TARGET_OBJECT')
-  must(fields, 'objtype', 'OBJECT_TABLE')
-  for (const object of listOf(fields['objects'])) {
-    mustBeTable(fieldsOf(object, 'RangeVar', ...RELATION), table)
-  }
-  const privileges = listOf(fields['privileges']).map(node =>
-    textOf(fieldsOf(node, 'AccessPriv', 'priv_name')['priv_name'])
-  )
-  for (const role of rolesOf(fields['grantees'])) {
-    const before = granted.get(role) ?? new Set()
-    if (fields['is_grant'] === true) {
-      // ALL is the same as an empty list here; it holds TRUNCATE, which no policy restrains
-      const given = privileges.length > 0 ? privileges : ['all']
-      granted.set(role, new Set([...before, ...given]))
-    } else if (privileges.length === 0) {
-      granted.delete(role)
-      revoked.add(role)
-    } else {
-      granted.set(role, new Set([...before].filter(privilege => !privileges.includes(privilege))))
-    }
-  }
-}
-
-const RELATION = ['schemaname', 'relname', 'inh', 'relpersistence'] as const
-
-function mustBeTable(node: unknown, table: string): void {
-  const fields = only(treeOf(node, 'a table'), 'RangeVar', ...RELATION)
-  if (fields['schemaname'] !== 'public' || fields['relname'] !== table)
-    refuse('a statement about another table')
-}
-
-function rolesOf(nodes: unknown): readonly string[] {
-  return listOf(nodes).map(node => {
-    const { roletype, rolename } = fieldsOf(node, 'RoleSpec', 'roletype', 'rolename')
-    switch (roletype) {
-      case 'ROLESPEC_PUBLIC':
-        return PUBLIC
-      case 'ROLESPEC_CSTRING':
-        return textOf(rolename)
-      default:
-        return refuse(`a role given as ${String(roletype)}`)
-    }
   })
 }

@@ -55,7 +55,7 @@ export function proveResource(
     findings.add(`${error.code} ${error.message}`)
     return done('not proved: unreadable SQL', [])
   }
-  if (security !== null) for (const finding of misshapen(security, roles)) findings.add(finding)
+  if (security !== null) for (const finding of misshapen(security, roles, resource)) findings.add(finding)
   const gates = proveGates({ bundle, resource, security, roles }, findings, options)
   const verdicts = gates.map(({ verdict }) => verdict)
   return done(worst(findings.size > 0 ? [...verdicts, 'refuted'] : verdicts), gates)

@@ -1,5 +1,7 @@
 import type { CommandGate } from '../ir/gates.js'
-import { COMMANDS, type Command, PUBLIC, type ReadPolicy, type TableSecurity } from './read-back.js'
+import type { Resource } from '../ir/model.js'
+import { COMMANDS, type Command, type ReadPolicy, type TableSecurity } from './read-back.js'
+import { PUBLIC } from './read-grant.js'
 import type { SqlExpression } from './sql-expression.js'
 
 /** A role that runs applications' statements. `flag` is the principal's flag by which it is entered. */
@@ -62,7 +64,11 @@ function policiesFor(
 }
 
 /** Whatever about a table is not in the one shape that the proof is about. Each is a sentence. */
-export function misshapen(security: TableSecurity, roles: readonly DatabaseRole[]): readonly string[] {
+export function misshapen(
+  security: TableSecurity,
+  roles: readonly DatabaseRole[],
+  resource: Resource
+): readonly string[] {
   const { enabled, forced, policies, revoked } = security
   const known = roles.map(({ role }) => role)
   return [
@@ -78,7 +84,8 @@ export function misshapen(security: TableSecurity, roles: readonly DatabaseRole[
     ...[PUBLIC, ...known]
       .filter(role => !revoked.has(role))
       .map(role => `what ${role} was granted before is not revoked`),
-    ...misgranted(security, known)
+    ...misgranted(security, known),
+    ...miswithheld(security, resource)
   ]
 }
 
@@ -115,5 +122,15 @@ function misgranted({ granted, policies }: TableSecurity, known: readonly string
         )
       })
       .map(privilege => `${role} is granted ${privilege} without a policy for it`)
+  )
+}
+
+/** A role that may not update a column at all would be denied what a rule allows, unless the column has a rule. */
+function miswithheld({ withheld }: TableSecurity, { immutable, columnRules }: Resource): readonly string[] {
+  const barred = new Set([...immutable, ...columnRules.flatMap(({ columns }) => columns)])
+  return [...withheld].flatMap(([role, columns]) =>
+    columns
+      .filter(column => !barred.has(column))
+      .map(column => `${role} is not granted UPDATE of ${column}, which no column rule is about`)
   )
 }

@@ -64,9 +64,9 @@ t.test('rules over related rows decide alike from the facts and under row-level 
   let allowed = 0
   let asked = 0
   for (const user of ['ada', 'gus', 'ivy', 'root'] as User[]) {
-    for (const [type, table] of [
-      ['document', 'documents'],
-      ['tool', 'tools']
+    for (const [type, table, column] of [
+      ['document', 'documents', 'title'],
+      ['tool', 'tools', 'is_shared']
     ] as const) {
       const { rows: all } = await admin.query<{ id: string }>(`SELECT id FROM ${table} ORDER BY id`)
       const facts = await reader.read(
@@ -91,7 +91,7 @@ t.test('rules over related rows decide alike from the facts and under row-level 
           .map(one => one.id)
       const statements = {
         read: `SELECT id FROM ${table}`,
-        update: `UPDATE ${table} SET id = id RETURNING id`,
+        update: `UPDATE ${table} SET ${column} = ${column} RETURNING id`,
         delete: `DELETE FROM ${table} RETURNING id`
       }
       for (const [action, statement] of Object.entries(statements)) {

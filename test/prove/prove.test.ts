@@ -153,6 +153,14 @@ t.test('an UPDATE policy without WITH CHECK is refuted by a row that is given aw
   t.match(report.resources[0]?.findings, [/has no WITH CHECK/])
 })
 
+t.test('a column that a role may not write although no rule is about it is a finding', async t => {
+  const bundle = bundleOf(NOTES)
+  const withhold = (text: string) => text.replace("'UPDATE', ARRAY[]", "'UPDATE', ARRAY['title']")
+  const report = await prove(bundle, { emitted: { sql: (...of) => withhold(tableSql(...of)) } })
+  t.equal(report.verdict, 'refuted')
+  t.match(report.resources[0]?.findings, [/is not granted UPDATE of title/])
+})
+
 t.test('too many cases are counted, not tried, and never called proved', async t => {
   const many = Array.from({ length: 30 }, (_, i) => `"t${i}" in resource.tags`).join(' || ')
   const tagged = NOTES.replace('title: text!', 'tags: set<text>')
@@ -206,6 +214,11 @@ t.test('SQL outside of the grammar is not read, so nothing is proved', async t =
     'DROP TABLE notes',
     'ALTER TABLE public.notes OWNER TO x',
     'SELECT 1',
+    "SELECT twinrule.other('notes', 'x', 'UPDATE', ARRAY[]::text[])",
+    "SELECT twinrule.grant_columns('others', 'x', 'UPDATE', ARRAY[]::text[])",
+    "SELECT twinrule.grant_columns('notes', 'x', 'DELETE', ARRAY[]::text[])",
+    "SELECT twinrule.grant_columns('notes', 'x', 'INSERT', ARRAY['title']::text[])",
+    "SELECT twinrule.grant_columns('notes', 'x', 'UPDATE', ARRAY[]::name[])",
     'GRANT ALL ON public.others TO x',
     'x'
   ]) {

@@ -7,6 +7,7 @@ import { contextFunctions } from './context.js'
 import { factsFunctions, factsObjects } from './facts.js'
 import { comment, type Fragment, id, join, lit, sql } from './fragment.js'
 import { functionObject } from './function.js'
+import { grantColumnsFunction } from './grants.js'
 import { ROLES, SCHEMA } from './names.js'
 import type { SqlObject } from './object.js'
 import { tableObjects } from './policies.js'
@@ -21,6 +22,7 @@ function functionSpecs(bundle: Bundle) {
     ...tenancyFunctions(bundle),
     ...factsFunctions(bundle),
     canAccessFunction(bundle),
+    grantColumnsFunction(),
     ...bundle.resources.flatMap(guardFunctions)
   ]
 }

@@ -1,11 +1,11 @@
 import type { Condition } from '../../ir/formula.js'
 import { anyRule, type CommandGate, gateForm, type PartForm } from '../../ir/gates.js'
 import type { Bundle, Resource, Rule } from '../../ir/model.js'
-import { and, anyOf, literal, type Nnf, or } from '../../ir/normal-form.js'
+import { and, anyOf, literal, type Nnf, normalize, or } from '../../ir/normal-form.js'
 import { flaggedRole } from '../../ir/principal.js'
 import { expression, tableRow } from './expression.js'
 import { type Fragment, id, join, sql } from './fragment.js'
-import { type Command, commandSql, grantObject } from './grants.js'
+import { type Command, commandSql, grantObject, type TableGrant } from './grants.js'
 import { ROLES } from './names.js'
 import type { SqlObject } from './object.js'
 
@@ -108,8 +108,28 @@ export function tableObjects(resource: Resource, bundle: Bundle): readonly SqlOb
     ...views.flatMap(view =>
       commandsOf(resource, view).map(made => policyObject(resource.table ?? '', view, made))
     ),
-    ...views.map(view => grantObject(resource.table ?? '', view.role, commandsOf(resource, view)))
+    ...views.map(view => grantObject(grantOf(resource, view)))
   ]
+}
+
+/** Who gets what on the tables of a policy. */
+export function tableGrants(bundle: Bundle): readonly TableGrant[] {
+  const tables = bundle.resources.filter(({ table }) => table !== null)
+  return tables.flatMap(resource => roleViews(bundle).map(view => grantOf(resource, view)))
+}
+
+function grantOf(resource: Resource, view: RoleView): TableGrant {
+  // a rule about a role flag alone counts in the flag's own role, so in the app role it lets nobody change anything
+  const barred = resource.columnRules.filter(({ when }) => {
+    const form = normalize(when)
+    return (form.kind === 'const' && !form.value) || (view.flag === null && flagOf(when) !== null)
+  })
+  return {
+    table: resource.table ?? '',
+    role: view.role,
+    commands: commandsOf(resource, view).map(({ command }) => command),
+    unchangeable: [...new Set([...resource.immutable, ...barred.flatMap(({ columns }) => columns)])].sort()
+  }
 }
 
 interface CommandSql {

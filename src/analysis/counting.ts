@@ -37,6 +37,14 @@ export function countModels(domains: readonly Domain[], lists: readonly RelatedL
   }, 0n)
 }
 
+/** How many principals there are, each at each time. */
+export function countPrincipals(domains: readonly Domain[]): bigint {
+  return domains.reduce(
+    (product, domain) => product * total(waysOf(domain, isShared, new Map([[domain.named, 1n]]))),
+    1n
+  )
+}
+
 /** How many rows there are beside a principal with so many values in use, related rows aside. */
 export function countRows(domains: readonly Domain[], used: readonly number[]): bigint {
   return domains.reduce((product, domain, i) => {

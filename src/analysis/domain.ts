@@ -33,11 +33,19 @@ export interface Domain {
   readonly variables: readonly Variable[]
 }
 
-/** The domains of some comparisons on a resource. Only what is compared or tested becomes a variable. */
-export function domainsOf(resource: Resource, comparisons: readonly Comparison[]): readonly Domain[] {
+/**
+ * The domains of some comparisons on a resource. Only what is compared or tested becomes a variable.
+ *
+ * @param joins keys by which rows are related: no test, but a row and its related rows must be able to share a value
+ */
+export function domainsOf(
+  resource: Resource,
+  comparisons: readonly Comparison[],
+  joins: readonly Comparison[] = []
+): readonly Domain[] {
   // safety: the rows of a model are chosen one by one, so what compares two of them has no models
   if (comparisons.some(acrossRows)) throw new InternalError('a comparison of a row with a related row')
-  const classes = connected(comparisons)
+  const classes = connected([...comparisons, ...joins])
   const taken = new Set(classes.flatMap(({ terms }) => literalsOf(terms)))
   const fresh = freshValues(taken)
   return classes.map(({ terms, ordered }) => {

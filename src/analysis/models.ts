@@ -1,6 +1,7 @@
+import { InternalError } from '../errors/errors.js'
 import type { Related, Values } from '../ir/evaluate.js'
 import type { Scalar, Value } from '../ir/values.js'
-import { countModels, countRows, listCount, mayBe, type RelatedLists } from './counting.js'
+import { countModels, mayBe, type RelatedLists } from './counting.js'
 import { type Domain, roomOfSet, type Variable } from './domain.js'
 
 /**
@@ -17,12 +18,12 @@ export interface Space {
 }
 
 /** The columns of the related rows of one relation. */
-interface RelatedSlots extends RelatedLists {
+export interface RelatedSlots extends RelatedLists {
   readonly slots: readonly Slot[]
 }
 
 /** A variable, the number of its domain, and its choices by how many values of the domain are in use. */
-interface Slot {
+export interface Slot {
   readonly variable: Variable
   readonly domain: number
   readonly room: number
@@ -95,85 +96,43 @@ export function* principalsOf(space: Space, into: Record<string, Value>): Genera
   yield* choose(0)
 }
 
-/** Related rows by the name of their relation. */
-export type RelatedOf = Readonly<Record<string, readonly Related[]>>
+/** By relation, every list of related rows that a row may have beside a principal. */
+export type Lists = ReadonlyMap<string, readonly (readonly Related[])[]>
 
-/** What is done with related rows before they are put into lists. */
-export interface RelatedRows {
-  /** Makes an empty one, to be filled. */
-  readonly empty: (relation: string) => Record<string, Value>
-  /** A text for each; of those with the same text one is enough. */
-  readonly signature: ((relation: string) => (row: Related) => string) | null
-}
-
-const PLAIN: RelatedRows = { empty: () => ({}), signature: null }
+const NO_LISTS: Lists = new Map()
 
 /**
  * Calls `visit` for every row beside a principal, with every choice of related rows.
  *
  * @param into receives the values before each call; the same object each time
+ * @param lists of each relation of the space
  */
 export function forEachRow(
   space: Space,
   { used }: PrincipalPart,
   into: Record<string, Values[string]>,
   visit: () => void,
-  rows: RelatedRows = PLAIN
+  lists = NO_LISTS
 ): void {
-  const related = relatedChoices(space, used, rows)
-  const values = into as Record<string, Value>
-  forEachChoice(space, space.row, used, values, () => {
-    for (const one of related) {
-      Object.assign(into, one)
+  const relate = (at: number): void => {
+    const one = space.related[at]
+    if (one === undefined) {
       visit()
+      return
     }
-  })
-}
-
-/** Every choice of related rows for a principal. No test looks at two rows at once, so they are chosen alone. */
-function relatedChoices(space: Space, used: readonly number[], how: RelatedRows): readonly RelatedOf[] {
-  let all: readonly RelatedOf[] = [{}]
-  for (const one of space.related) {
-    const { relation, most } = one
-    const lists = listsOf(candidates(space, one, used, how), most)
-    all = all.flatMap(one => lists.map(list => ({ ...one, [relation]: list })))
+    const choices = lists.get(one.relation)
+    // safety: rows that nobody made are not the same as none
+    if (choices === undefined) throw new InternalError(`no related rows of ${one.relation}`)
+    for (const list of choices) {
+      into[one.relation] = list
+      relate(at + 1)
+    }
   }
-  return all
-}
-
-/** The related rows of one relation that a principal has to choose from, one of each signature. */
-function candidates(
-  space: Space,
-  { relation, slots }: RelatedSlots,
-  used: readonly number[],
-  { empty, signature }: RelatedRows
-): readonly Related[] {
-  const signed = signature?.(relation)
-  const kept = new Map<unknown, Related>()
-  const row: Record<string, Value> = {}
-  forEachChoice(space, slots, used, row, () => {
-    const made = Object.assign(empty(relation), row)
-    const key = signed?.(made) ?? made
-    if (!kept.has(key)) kept.set(key, made)
-  })
-  return [...kept.values()]
-}
-
-/** How many models a principal has, when its related rows are chosen so. */
-export function countFor(space: Space, { used }: PrincipalPart, how: RelatedRows): bigint {
-  const lists = space.related.map(one => listCount(candidates(space, one, used, how).length, one.most))
-  return lists.reduce((product, some) => product * some, countRows(space.domains, used))
-}
-
-/** Every list of at most so many different rows; their order has no meaning. */
-function listsOf(rows: readonly Related[], most: number): readonly (readonly Related[])[] {
-  if (most === 0) return [[]]
-  const longer = rows.flatMap((row, i) => listsOf(rows.slice(i + 1), most - 1).map(list => [row, ...list]))
-  return [[], ...longer]
+  forEachChoice(space, space.row, used, into as Record<string, Value>, () => relate(0))
 }
 
 /** Calls `visit` with every choice of some slots. */
-function forEachChoice(
+export function forEachChoice(
   space: Space,
   slots: readonly Slot[],
   usedBefore: readonly number[],

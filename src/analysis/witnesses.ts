@@ -56,7 +56,8 @@ export function countFor(witnesses: Witnesses, relation: string): number {
   return witnesses.get(relation)?.size ?? 0
 }
 
-function union(parts: readonly Witnesses[]): Witnesses {
+/** The witnesses that keep the truth of several conditions at once. */
+export function union(parts: readonly Witnesses[]): Witnesses {
   const all = new Map<string, Set<unknown>>()
   for (const [relation, own] of parts.flatMap(part => [...part])) {
     all.set(relation, new Set([...(all.get(relation) ?? []), ...own]))

@@ -1,11 +1,11 @@
-import type { InvariantCounterexample, InvariantProof, Verdict } from '../prove/report.js'
+import {
+  type InvariantCounterexample,
+  type InvariantProof,
+  invariantName,
+  type Verdict
+} from '../prove/report.js'
 import type { Colors } from './io.js'
 import { caseCount } from './problems.js'
-
-/** An invariant in a few words: what it demands, and of which resource. */
-export function invariantName({ kind, resource, action, columns }: InvariantProof): string {
-  return `${kind} ${action ?? columns.join(', ')} (${resource})`
-}
 
 /** One line for the invariants of a place that share a verdict, with all resources that they are about. */
 export function invariantLines(
@@ -46,7 +46,7 @@ function reason({ verdict, kind, models, counterexample }: InvariantProof): stri
         ? `${verdict}: no case in which the action is allowed and the condition is true\n`
         : `${verdict}\n`
     case 'not proved: related rows':
-      return `${verdict} (it depends on which rows of other tables there may be)\n`
+      return `${verdict} (the only cases have several rows of a relation to one, or relations that hide rows from each other)\n`
     default:
       return `${verdict} (${caseCount(models)} cases or more; --max-models raises the limit)\n`
   }

@@ -1,6 +1,12 @@
 import type { Counterexample } from '../prove/counterexample.js'
-import type { GateProof, ProofReport, ResourceProof, Verdict } from '../prove/report.js'
-import { invariantLines, invariantName, invariantRefutation } from './invariant-text.js'
+import {
+  type GateProof,
+  invariantName,
+  type ProofReport,
+  type ResourceProof,
+  type Verdict
+} from '../prove/report.js'
+import { invariantLines, invariantRefutation } from './invariant-text.js'
 import type { Colors } from './io.js'
 import { caseCount, count } from './problems.js'
 

@@ -154,15 +154,22 @@ export function gateCondition(resource: Resource, gate: Gate): Condition {
 
 /** Whether a gate is open, by the reference interpreter on the conditions as written: the definition. */
 export function gateOpen(resource: Resource, gate: Gate, at: Case): boolean {
+  return gateOpener(resource, gate)(at)
+}
+
+/** `gateOpen` of one gate, for those who ask it of many cases. */
+export function gateOpener(resource: Resource, gate: Gate): (at: Case) => boolean {
   const { own, also } = partsOf(gate)
-  return (
+  const parts = [own, ...also].map(one => ({
+    allow: rulesFor(resource, 'allow', one).map(rule => rule[one.part]),
+    forbid: rulesFor(resource, 'forbid', one).map(rule => rule[one.part])
+  }))
+  return at =>
     evaluate(KNOWN_PRINCIPAL, at) === true &&
-    [own, ...also].every(
-      one =>
-        rulesFor(resource, 'allow', one).some(rule => evaluate(rule[one.part], at) === true) &&
-        rulesFor(resource, 'forbid', one).every(rule => evaluate(rule[one.part], at) === false)
+    parts.every(
+      ({ allow, forbid }) =>
+        allow.some(one => evaluate(one, at) === true) && forbid.every(one => evaluate(one, at) === false)
     )
-  )
 }
 
 /** What keeps an update from changing a column: nobody may, or the rule of a group of columns. */

@@ -1,5 +1,5 @@
-import { countCandidates } from '../analysis/counting.js'
-import { countFor, forEachRow, principalsOf, type RelatedRows, type Space } from '../analysis/models.js'
+import { forEachRow, type PrincipalPart, principalsOf, type Space } from '../analysis/models.js'
+import { countDistinct, listsBeside, type RelatedRows } from '../analysis/related.js'
 import { anyValue } from '../analysis/sorts.js'
 import type { Values } from '../ir/evaluate.js'
 import type { Value } from '../ir/values.js'
@@ -71,7 +71,8 @@ export function compareSides(
       models++
       if (models % STRIDE === 0) onModels(models)
     }
-    forEachRow(space, part, row, visit, { ...related, signature: signatures(principal, part.now) })
+    const lists = listsBeside(space, part, { ...related, signature: signatures(principal, part.now) })
+    forEachRow(space, part, row, visit, lists)
   }
   // assigned in a closure, which the compiler does not follow
   const found = smallest as Mismatch | null
@@ -84,15 +85,10 @@ export function compareSides(
  * @param most counting that takes more steps is not done: the models are then as many as `space` says
  */
 export function sizeOf({ question, space, signatures }: Models, most: number): number {
-  const all = Number(space.size)
-  if (space.related.length === 0 || Number(countCandidates(space.domains, space.related)) > most) return all
   const related = relatedRowsOf(question)
   const principal: Record<string, Value> = {}
-  let size = 0n
-  for (const part of principalsOf(space, principal)) {
-    size += countFor(space, part, { ...related, signature: signatures(principal, part.now) })
-  }
-  return Number(size)
+  const howFor = ({ now }: PrincipalPart) => ({ ...related, signature: signatures(principal, now) })
+  return countDistinct(space, principal, howFor, most)
 }
 
 /** Whether the reference opens a gate for none of some principals, whatever the row. */
@@ -111,7 +107,8 @@ export function neverOpens(
     const visit = () => {
       opened ||= opens(row)
     }
-    forEachRow(space, part, row, visit, { ...related, signature: signatures(principal, part.now) })
+    const lists = listsBeside(space, part, { ...related, signature: signatures(principal, part.now) })
+    forEachRow(space, part, row, visit, lists)
     if (opened) return false
   }
   return true

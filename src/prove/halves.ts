@@ -1,20 +1,35 @@
-import { type Compared, type Comparison, comparisonsOf } from '../analysis/comparisons.js'
+import type { Compared, Comparison } from '../analysis/comparisons.js'
 import { type Domain, domainsOf, roomOfSet } from '../analysis/domain.js'
 import { type Space, spaceOf } from '../analysis/models.js'
+import type { Relation } from '../ir/formula.js'
 import type { Resource } from '../ir/model.js'
-import { conditionsOf, type Quest } from './quest.js'
+import { comparisonsIn, demandsOf, type Quest } from './quest.js'
+import { type RelatedSearch, relatedSearch } from './related-rows.js'
 
 /**
  * The models of an update: its principals, and beside each of them the old rows and the new rows, each on its own. No
- * condition looks at both rows, so the two only meet in the columns that must or must not stay equal.
+ * condition looks at both rows, so the two only meet in the columns that must or must not stay equal, and in the
+ * related rows of an equal key.
  */
 export interface Halves {
-  readonly old: Space
-  readonly next: Space
+  readonly old: Half
+  readonly next: Half
+  /** What both halves choose their related rows from. */
+  readonly related: RelatedSearch
+  readonly all: Space
   /** The number of the domain of each column that has values in both halves. */
   readonly shared: ReadonlyMap<string, number>
-  /** At least how many models there are; the exact number shows when they are made. */
-  readonly atLeast: number
+  /** The relations whose rows both halves look at. */
+  readonly links: readonly Relation[]
+}
+
+/** One of the rows. */
+export interface Half {
+  /** Its values, under the columns' own names. */
+  readonly space: Space
+  /** The same for counting: exactly the principals, this row and its related rows. */
+  readonly counted: Space
+  readonly relations: readonly Relation[]
 }
 
 // a name that no column has
@@ -22,30 +37,37 @@ const PREFIX = 'next '
 
 /** The halves of an update: every column is there twice, so that the values suffice for two rows at once. */
 export function halvesOf(quest: Quest): Halves {
-  const { resource, when, changes } = quest
-  const rules = resource.columnRules.map(rule => rule.when)
-  const old = [...conditionsOf(quest, 'old'), ...rules, when].flatMap(comparisonsOf)
-  const next = [...conditionsOf(quest, 'new'), ...(changes === null ? [when] : [])].flatMap(comparisonsOf)
+  const { resource, changes } = quest
+  const demands = { old: demandsOf(quest, 'old'), next: demandsOf(quest, 'new') }
+  const compared = { old: comparisonsIn(demands.old), next: comparisonsIn(demands.next) }
+  const both = [...compared.old, ...compared.next]
+  const related = relatedSearch(resource, [...demands.old, ...demands.next], both)
+  const ofOld = relatedSearch(resource, demands.old, both)
+  const ofNext = relatedSearch(resource, demands.next, both)
+  const old = [...compared.old, ...ofOld.keys]
+  const next = [...compared.next, ...ofNext.keys]
   const [read, written] = [columnsIn(old), columnsIn(next)]
   const names = new Set([...[...read].filter(name => written.has(name)), ...(changes ?? [])])
-  const both = resource.columns
+  const pairs = resource.columns
     .filter(({ name }) => names.has(name))
     .map(({ name, type }): Comparison => {
       const term: Compared = { kind: 'column', name, type }
       return { terms: [term, renamed(term)], ordered: false }
     })
-  const renamedNext = next.map(({ terms, ordered }) => ({ terms: terms.map(renamed), ordered }))
-  const domains = domainsOf(doubled(resource), [...old, ...renamedNext, ...both]).map(allNamed)
-  const all = spaceOf(domains)
-  const shared = new Map(
-    all.row.filter(({ variable }) => names.has(variable.name)).map(one => [one.variable.name, one.domain])
-  )
-  const size = (isNext: boolean) => Number(spaceOf(domains.map(domain => without(domain, !isNext))).size)
+  const domains = domainsOf(
+    doubled(resource),
+    [...old, ...renamedIn(next), ...pairs],
+    [...ofOld.joins, ...renamedIn(ofNext.joins)]
+  ).map(allNamed)
+  const all = spaceOf(domains, related.lists)
+  const shared = all.row.filter(({ variable }) => names.has(variable.name))
   return {
-    old: half(all, false),
-    next: half(all, true),
-    shared,
-    atLeast: size(false) + size(true)
+    old: half(all, ofOld.relations, false),
+    next: half(all, ofNext.relations, true),
+    related,
+    all,
+    shared: new Map(shared.map(one => [one.variable.name, one.domain])),
+    links: ofOld.relations.filter(one => ofNext.relations.includes(one))
   }
 }
 
@@ -63,6 +85,10 @@ function renamed(term: Compared): Compared {
   return term.kind === 'column' ? { ...term, name: PREFIX + term.name } : term
 }
 
+function renamedIn(comparisons: readonly Comparison[]): readonly Comparison[] {
+  return comparisons.map(({ terms, ordered }) => ({ terms: terms.map(renamed), ordered }))
+}
+
 function doubled(resource: Resource): Resource {
   const again = resource.columns.map(column => ({ ...column, name: PREFIX + column.name }))
   return { ...resource, columns: [...resource.columns, ...again] }
@@ -75,13 +101,9 @@ function allNamed(domain: Domain): Domain {
   return kind === 'enum' || kind === 'bool' ? { ...domain, named: domain.values.length } : domain
 }
 
-function without(domain: Domain, isNext: boolean): Domain {
-  const variables = domain.variables.filter(({ side, name }) => side !== 'row' || !isOf(isNext, name))
-  return { ...domain, variables }
-}
-
 /** The rows of one half, under the columns' own names. */
-function half(all: Space, isNext: boolean): Space {
+function half(all: Space, relations: readonly Relation[], isNext: boolean): Half {
+  const related = all.related.filter(one => relations.some(({ name }) => name === one.relation))
   const row = all.row
     .filter(({ variable }) => isOf(isNext, variable.name))
     .map(slot => {
@@ -90,7 +112,13 @@ function half(all: Space, isNext: boolean): Space {
       const room = roomFor(all.domains[domain], slot, isNext)
       return { ...slot, variable: bare, room, choices: new Map() }
     })
-  return { ...all, row }
+  const domains = all.domains.map(domain => without(domain, !isNext))
+  return { space: { ...all, row, related }, counted: spaceOf(domains, related), relations }
+}
+
+function without(domain: Domain, isNext: boolean): Domain {
+  const variables = domain.variables.filter(({ side, name }) => side !== 'row' || !isOf(isNext, name))
+  return { ...domain, variables }
 }
 
 /** A set may also have to hold the scalars of the other row, which this half does not choose. */

@@ -62,7 +62,8 @@ function answersOf(condition: Joined): Sides {
   return { opens: witnessesOf(condition, 'true'), closes: witnessesOf(condition, 'not true') }
 }
 
-function joined(one: Condition | SqlExpression): Joined {
+/** A condition of the rules or of SQL, as far as its witnesses depend on it. */
+export function joined(one: Condition | SqlExpression): Joined {
   switch (one.kind) {
     case 'and':
     case 'or':

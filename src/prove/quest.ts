@@ -1,5 +1,6 @@
-import { readsRelated } from '../analysis/comparisons.js'
-import { anyValue } from '../analysis/sorts.js'
+import type { Comparison } from '../analysis/comparisons.js'
+import { comparisonsOf } from '../analysis/comparisons.js'
+import type { Wanted } from '../analysis/witnesses.js'
 import { InternalError } from '../errors/errors.js'
 import { type Case, evaluate, type Truth } from '../ir/evaluate.js'
 import type { Condition } from '../ir/formula.js'
@@ -7,12 +8,14 @@ import {
   changedColumns,
   columnBar,
   type GateQuestion,
-  gateConditions,
-  gateOpen,
+  gateCondition,
+  gateOpener,
   questionsOf
 } from '../ir/gates.js'
 import type { Bundle, Invariant, Resource } from '../ir/model.js'
+import { completed } from './completion.js'
 import type { Named, PartialCase } from './counterexample.js'
+import { canArise, type Demand } from './related-rows.js'
 
 /** What an invariant makes one look for: a case that its action allows and that is wanted. */
 export interface Quest {
@@ -20,8 +23,8 @@ export interface Quest {
   readonly resource: Resource
   readonly when: Condition
   readonly questions: readonly GateQuestion[]
-  /** Whether a row is of interest, by the truth of `when` on it. */
-  readonly wanted: (truth: Truth) => boolean
+  /** What `when` is in a case of interest. */
+  readonly wanted: Wanted
   /** Of which one must change, and then `when` is asked of the old row alone. Null where any allowed case will do. */
   readonly changes: readonly string[] | null
 }
@@ -32,11 +35,20 @@ export interface Found extends PartialCase {
   readonly weight: number
 }
 
-/** What a search brought. `complete` says that every case was tried; one that was found stands in any case. */
+/** What a search brought. */
 export interface Search {
   readonly found: Found | null
   readonly models: number
+  /** Whether every case was tried; one that was found stands in any case. */
   readonly complete: boolean
+  /** Whether there was a case that perhaps no tables can hold. */
+  readonly doubtful: boolean
+}
+
+/** The limit of a search, and who is told how many of the principals are done. */
+export interface Limits {
+  readonly maxModels: number
+  readonly onProgress: (done: number, all: number) => void
 }
 
 /** The search that decides an invariant: for a violation, or for the one case that must be possible. */
@@ -55,11 +67,23 @@ export function questOf(bundle: Bundle, resource: Resource, invariant: Invariant
   }
 }
 
-const WANTED: Readonly<Record<Invariant['kind'], (truth: Truth) => boolean>> = {
+const WANTED: Readonly<Record<Invariant['kind'], Wanted>> = {
   // safety: what may hold, holds for somebody; a null must not hide a violation
-  never: truth => truth !== false,
-  possible: truth => truth === true,
-  only_when: truth => truth !== true
+  never: 'not false',
+  possible: 'true',
+  only_when: 'not true'
+}
+
+/** Whether a condition is what was wanted of it. */
+export function meets(truth: Truth, wanted: Wanted): boolean {
+  switch (wanted) {
+    case 'true':
+    case 'false':
+      return truth === (wanted === 'true')
+    case 'not true':
+    case 'not false':
+      return truth !== (wanted === 'not true')
+  }
 }
 
 /** Whether there are an old and a new row. */
@@ -67,24 +91,29 @@ export function isUpdate({ questions }: Quest): boolean {
   return questions.some(({ gate }) => gate === 'update')
 }
 
-/** What decides whether one of the rows is allowed, column rules aside, as it was written. */
-export function conditionsOf({ resource, questions }: Quest, row?: 'old' | 'new'): readonly Condition[] {
-  return questions
-    .filter(question => row === undefined || question.row === row)
-    .flatMap(({ gate }) => gateConditions(resource, gate))
+/** What is demanded of one of the rows: that its gates are open, and what the invariant and the column rules ask. */
+export function demandsOf(quest: Quest, row?: 'old' | 'new'): readonly Demand[] {
+  const { resource, questions, when, wanted, changes } = quest
+  const gates = questions.filter(question => row === undefined || question.row === row)
+  const rules = row === 'old' ? resource.columnRules : []
+  return [
+    ...gates.map(({ gate }) => ({ condition: gateCondition(resource, gate), wanted: 'true' }) as const),
+    ...rules.map(rule => ({ condition: rule.when, wanted: 'true' }) as const),
+    ...(row === 'new' && changes !== null ? [] : [{ condition: when, wanted }])
+  ]
 }
 
-/** Whether it depends on rows of other tables. */
-export function asksRelated(quest: Quest): boolean {
-  const rules = isUpdate(quest) ? quest.resource.columnRules.map(({ when }) => when) : []
-  return [...conditionsOf(quest), ...rules, quest.when].some(readsRelated)
+/** Every comparison of some demands. */
+export function comparisonsIn(demands: readonly Demand[]): readonly Comparison[] {
+  return demands.flatMap(({ condition }) => comparisonsOf(condition))
 }
 
 /** Whether the gates about one of the rows are open. */
-export function opens({ resource, questions }: Quest, row: 'old' | 'new' | undefined, at: Case): boolean {
-  return questions
+export function opener({ resource, questions }: Quest, row?: 'old' | 'new'): (at: Case) => boolean {
+  const gates = questions
     .filter(question => row === undefined || question.row === row)
-    .every(({ gate }) => gateOpen(resource, gate, at))
+    .map(({ gate }) => gateOpener(resource, gate))
+  return at => gates.every(opens => opens(at))
 }
 
 /** The case that a row makes beside a principal. */
@@ -92,33 +121,31 @@ export function caseOf({ principal, now }: Pick<PartialCase, 'principal' | 'now'
   return now === null ? { principal, row } : { principal, row, now }
 }
 
-/**
- * A case that was found, with whole rows and the columns that change, asked once more by the definition.
- *
- * @throws InternalError when it is not what was looked for: the search would be wrong, not the policy
- */
-export function confirmed(quest: Quest, found: Found): Found & { readonly changed: readonly string[] } {
-  const { resource, changes, when, wanted } = quest
-  const row = wholeRow(resource, found.row)
-  const next = found.next === null ? null : wholeRow(resource, found.next)
-  const [before, after] = [caseOf(found, row), caseOf(found, next ?? row)]
-  const changed = next === null ? [] : changedColumns(resource, row, next)
-  const allowed =
-    quest.questions.every(one => gateOpen(resource, one.gate, one.row === 'old' ? before : after)) &&
-    columnBar(resource, changed, before) === null
-  const asked = changes === null ? [before, after] : [before]
-  const interesting = asked.some(at => wanted(evaluate(when, at)))
-  if (!allowed || !interesting || (changes !== null && !changes.some(one => changed.includes(one)))) {
-    throw new InternalError(`the case that was found for ${resource.name} is none`)
-  }
-  return { ...found, row, next, changed }
+/** A case with whole rows, and the columns that change. */
+export interface WholeCase extends Found {
+  readonly changed: readonly string[]
 }
 
-function wholeRow(resource: Resource, row: Named): Named {
-  return Object.fromEntries(
-    resource.columns.map(({ name, type, nullable }) => {
-      const value = row[name]
-      return [name, value === undefined ? anyValue(type, nullable) : value]
-    })
+/** A case that was found, with whole rows. */
+export function wholeCase({ resource }: Quest, found: Found): WholeCase {
+  const { row, next } = completed(resource, found.row, found.next)
+  return { ...found, row, next, changed: next === null ? [] : changedColumns(resource, row, next) }
+}
+
+/** Whether a whole case is what was looked for, by the definition. */
+export function isSought(quest: Quest, { row, next, changed, ...who }: WholeCase): boolean {
+  const { resource, changes, when, wanted } = quest
+  const [before, after] = [caseOf(who, row), caseOf(who, next ?? row)]
+  const asked = changes === null ? [before, after] : [before]
+  return (
+    quest.questions.every(one => gateOpener(resource, one.gate)(one.row === 'old' ? before : after)) &&
+    columnBar(resource, changed, before) === null &&
+    asked.some(at => meets(evaluate(when, at), wanted)) &&
+    (changes === null || changes.some(one => changed.includes(one)))
   )
+}
+
+/** Whether tables can hold a case. */
+export function isPossible({ resource }: Quest, { row, next }: WholeCase): boolean {
+  return canArise(resource, next === null ? [row] : [row, next])
 }

@@ -1,74 +1,137 @@
-import type { Condition, Term } from '../ir/formula.js'
-import type { Column, Resource } from '../ir/model.js'
-import type { Quest } from './quest.js'
+import { type Compared, type Comparison, relationsOf } from '../analysis/comparisons.js'
+import type { RelatedLists } from '../analysis/counting.js'
+import type { PrincipalPart, Space } from '../analysis/models.js'
+import type { RelatedRows } from '../analysis/related.js'
+import { countFor, union, type Wanted, witnessesOf } from '../analysis/witnesses.js'
+import type { Related, Values } from '../ir/evaluate.js'
+import type { Condition, Relation } from '../ir/formula.js'
+import type { Resource } from '../ir/model.js'
+import type { Value } from '../ir/values.js'
+import type { Named } from './counterexample.js'
+import { joined } from './lists.js'
+import { signaturesByReference } from './signatures.js'
 
-/**
- * The search among rows that nothing is related to: every `exists` is false. Each of these cases is a real one, so
- * what is found stands; that nothing is found says nothing.
- */
-export function withoutRelated(quest: Quest): Quest {
-  return mapped(quest, quest.resource, () => ({ kind: 'const', value: false }))
+/** A condition that a search looks at, and what it must be in the case that is sought. */
+export interface Demand {
+  readonly condition: Condition
+  readonly wanted: Wanted
 }
 
-/**
- * The search in which the related rows of each row may make every `exists` true, false or unknown. These are more
- * cases than there are, so if nothing is found there is nothing; what is found may not be a real case.
- */
-export function withAnyRelated(quest: Quest): Quest {
-  const columns = new Map<string, Column>()
-  const columnFor = (condition: Condition): Column => {
-    // the same question about the same row has the same answer
-    const text = JSON.stringify(condition, plain)
-    const known = columns.get(text)
-    if (known !== undefined) return known
-    // a name that no column has
-    const made: Column = { name: `exists ${columns.size}`, type: BOOL, nullable: true }
-    columns.set(text, made)
-    return made
-  }
-  const free = mapped(quest, quest.resource, condition => {
-    const left: Term = { kind: 'column', name: columnFor(condition).name, type: BOOL }
-    const right: Term = { kind: 'literal', value: true, type: BOOL }
-    return { kind: 'atom', atom: { kind: 'eq', left, right } }
-  })
-  const resource = { ...free.resource, columns: [...free.resource.columns, ...columns.values()] }
-  return { ...free, resource }
+/** The related rows of a search: how many a case needs, how they are made, and by which keys they belong to a row. */
+export interface RelatedSearch {
+  readonly relations: readonly Relation[]
+  /** Enough for every demand at once: the rows on which none of them rests can be left out of a case. */
+  readonly lists: readonly RelatedLists[]
+  /** The key columns of the row, so that each has a value or is NULL. */
+  readonly keys: readonly Comparison[]
+  /** The keys of related rows that some condition reads, which are those of the row. */
+  readonly joins: readonly Comparison[]
+  readonly howFor: (principal: Values) => (part: PrincipalPart) => RelatedRows
 }
 
-const BOOL = { kind: 'bool' } as const
-
-/** JSON has no wide integers, nor infinity; where a condition stands does not matter. */
-function plain(key: string, value: unknown): unknown {
-  if (key === 'span') return undefined
-  return typeof value === 'bigint' || typeof value === 'number' ? `number ${value}` : value
-}
-
-type Replace = (exists: Condition) => Condition
-
-function mapped(quest: Quest, resource: Resource, replace: Replace): Quest {
-  const map = (condition: Condition) => replaced(condition, replace)
+/** What some demands on a row of a resource need of related rows. */
+export function relatedSearch(
+  resource: Resource,
+  demands: readonly Demand[],
+  comparisons: readonly Comparison[]
+): RelatedSearch {
+  const conditions = demands.map(({ condition }) => condition)
+  const names = new Set(conditions.flatMap(relationsOf).map(({ name }) => name))
+  const relations = resource.relations.filter(({ name }) => names.has(name))
+  const witnesses = union(demands.map(({ condition, wanted }) => witnessesOf(joined(condition), wanted)))
+  const keyed = relations.map(relation => ({ relation, ends: endsOf(resource, relation, comparisons) }))
+  const signatures = signaturesByReference(relations, conditions)
+  const compared = new Map(keyed.map(({ relation, ends }) => [relation.name, ends.remote?.name]))
   return {
-    ...quest,
-    when: map(quest.when),
-    resource: {
-      ...resource,
-      rules: resource.rules.map(rule => ({ ...rule, when: map(rule.when), check: map(rule.check) })),
-      columnRules: resource.columnRules.map(rule => ({ ...rule, when: map(rule.when) }))
+    relations,
+    lists: relations.map(({ name }) => ({ relation: name, most: countFor(witnesses, name) })),
+    keys: keyed.map(({ ends }) => ({ terms: [ends.local], ordered: false })),
+    joins: keyed.flatMap(({ ends: { local, remote } }) =>
+      remote === null ? [] : [{ terms: [local, remote], ordered: false }]
+    ),
+    howFor:
+      principal =>
+      ({ now }) => {
+        const signed = signatures(principal, now)
+        const signature = (relation: string) => {
+          const seen = signed(relation)
+          const key = compared.get(relation)
+          return key === undefined ? seen : (row: Related) => `${seen(row)} ${typeof row[key]} ${row[key]}`
+        }
+        return { empty: () => ({}), signature }
+      }
+  }
+}
+
+interface Ends {
+  readonly local: Extract<Compared, { kind: 'column' }>
+  /** Null where no condition reads it: it is whatever the row's own key is. */
+  readonly remote: Extract<Compared, { kind: 'related' }> | null
+}
+
+function endsOf(resource: Resource, relation: Relation, comparisons: readonly Comparison[]): Ends {
+  const remote = comparisons
+    .flatMap(({ terms }) => terms)
+    .find(
+      (term): term is Extract<Compared, { kind: 'related' }> =>
+        term.kind === 'related' && term.relation.name === relation.name && term.name === relation.remote
+    )
+  const type = resource.columns.find(({ name }) => name === relation.local)?.type ?? { kind: 'uuid' }
+  return { local: { kind: 'column', name: relation.local, type }, remote: remote ?? null }
+}
+
+/** Whether the related rows of a row can be those that have its keys. A NULL leads to none. */
+export function keyFit(
+  space: Space,
+  relations: readonly Relation[]
+): (row: Values, used: readonly number[]) => boolean {
+  const keys = relations.map(({ name, local, remote }) => {
+    const domain = space.row.find(({ variable }) => variable.name === local)?.domain ?? -1
+    const slots = space.related.find(one => one.relation === name)?.slots ?? []
+    const compared = slots.some(({ variable }) => variable.name === remote)
+    return { name, local, remote, domain, compared, values: space.domains[domain]?.values ?? [] }
+  })
+  return (row, used) =>
+    keys.every(({ name, local, remote, domain, compared, values }) => {
+      const list = (row[name] ?? []) as readonly Related[]
+      const key = (row[local] ?? null) as Value
+      if (list.length === 0) return true
+      if (key === null) return false
+      const taken = used[domain] ?? 0
+      const isFree = (value: Value | undefined) => values.indexOf(value as (typeof values)[number]) >= taken
+      // values that neither a literal nor the principal has may stand for each other
+      return !compared || list.every(one => one[remote] === key || (isFree(key) && isFree(one[remote])))
+    })
+}
+
+/**
+ * Whether tables can hold these rows and no others, so that each has the related rows that it has here: a relation to
+ * one row has one at most, and relations to one table do not hide rows from each other.
+ */
+export function canArise(resource: Resource, rows: readonly Named[]): boolean {
+  const listOf = (row: Named, { name }: Relation) => (row[name] ?? []) as readonly Related[]
+  const tables = new Map<string, Related[]>()
+  for (const row of rows) {
+    for (const relation of resource.relations) {
+      // what callers pass is no table, and may be any list
+      if (relation.table === null) continue
+      tables.set(relation.table, [...(tables.get(relation.table) ?? []), ...listOf(row, relation)])
     }
   }
+  return rows.every(row =>
+    resource.relations.every(relation => {
+      const list = listOf(row, relation)
+      if (relation.cardinality === 'one' && list.length > 1) return false
+      const texts = new Set(list.map(textOf))
+      const all = tables.get(relation.table ?? '') ?? []
+      return all.every(one => one[relation.remote] !== row[relation.local] || texts.has(textOf(one)))
+    })
+  )
 }
 
-function replaced(condition: Condition, replace: Replace): Condition {
-  switch (condition.kind) {
-    case 'const':
-    case 'atom':
-      return condition
-    case 'not':
-      return { ...condition, of: replaced(condition.of, replace) }
-    case 'and':
-    case 'or':
-      return { ...condition, of: condition.of.map(one => replaced(one, replace)) }
-    case 'exists':
-      return replace(condition)
-  }
+function textOf(row: Related): string {
+  return Object.entries(row)
+    .map(([name, value]) => `${name} ${typeof value} ${String(value)}`)
+    .sort()
+    .join('|')
 }

@@ -4,7 +4,7 @@ import type { Counterexample } from './counterexample.js'
 
 /**
  * What can be said of a gate, of a resource, of an invariant and of a policy. Only the first is a proof. "Related rows"
- * is said of invariants alone.
+ * is said of an invariant alone: there is a case, but perhaps no tables that hold it.
  */
 export type Verdict =
   | 'proved'
@@ -45,7 +45,7 @@ export interface InvariantCounterexample extends Omit<Counterexample, 'says'> {
 }
 
 /** One invariant of one resource. */
-export interface InvariantProof {
+export interface InvariantAbout {
   readonly kind: Invariant['kind']
   readonly resource: string
   /** Null for `only_when`, which is about updates. */
@@ -54,11 +54,20 @@ export interface InvariantProof {
   readonly columns: readonly string[]
   /** Where it stands, as file:line:column. */
   readonly at: string | null
+}
+
+/** What became of an invariant. */
+export interface InvariantProof extends InvariantAbout {
   readonly verdict: Verdict
   /** How many cases were tried, or at least would be if it is too large. */
   readonly models: number
   /** The smallest case that breaks it. What is never possible has none. */
   readonly counterexample: InvariantCounterexample | null
+}
+
+/** An invariant in a few words: what it demands, and of which resource. */
+export function invariantName({ kind, resource, action, columns }: InvariantAbout): string {
+  return `${kind} ${action ?? columns.join(', ')} (${resource})`
 }
 
 /** The proof of a policy. */
@@ -75,6 +84,7 @@ const SEVERITY: readonly Verdict[] = [
   'refuted',
   'not proved: unreadable SQL',
   'not proved: too large',
+  'not proved: related rows',
   'proved'
 ]
 

@@ -16,8 +16,8 @@ import { ReadBackError } from './tree.js'
 export interface ProveOptions {
   /** The most cases that are compared for one resource, or tried for one invariant; 2,000,000 unless given. */
   readonly maxModels?: number
-  /** Told now and then, during large proofs, how many of a resource's cases are done. */
-  readonly onProgress?: (resource: string, done: number, all: number) => void
+  /** Told now and then, during large proofs, how much of a resource or an invariant is done. */
+  readonly onProgress?: (about: string, done: number, all: number) => void
   /** What is proved in place of what this version's backends emit, to test the proof or to read another text. */
   readonly emitted?: {
     readonly sql?: (resource: Resource, bundle: Bundle) => string

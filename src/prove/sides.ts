@@ -2,7 +2,7 @@ import { createMongoAbility, type MongoAbility } from '@casl/ability'
 import type { Domain } from '../analysis/domain.js'
 import { askGate, buildAbility } from '../engine/ability.js'
 import type { Values } from '../ir/evaluate.js'
-import { type Gate, gateOpen, gatesOf } from '../ir/gates.js'
+import { type Gate, gateOpener, gatesOf } from '../ir/gates.js'
 import type { Bundle, Resource } from '../ir/model.js'
 import { elementsOf } from './lists.js'
 import { type EmittedRule, unportable } from './portable.js'
@@ -43,8 +43,8 @@ const always = (): boolean => true
 
 /** The definition: the reference interpreter on the rules as written. */
 export function reference({ resource, gate }: GateQuestion): (principal: Values, now: Now) => Opens {
-  return (principal, now) => row =>
-    gateOpen(resource, gate, now === null ? { principal, row } : { principal, row, now })
+  const opens = gateOpener(resource, gate)
+  return (principal, now) => row => opens(now === null ? { principal, row } : { principal, row, now })
 }
 
 /** Stock CASL for one principal. */

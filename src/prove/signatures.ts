@@ -50,6 +50,20 @@ export function signaturesOf(
   }
 }
 
+/** What the reference interpreter sees of related rows in some conditions. */
+export function signaturesByReference(
+  relations: readonly Relation[],
+  conditions: readonly Condition[]
+): SignatureFor {
+  const sights = new Map(
+    relations.map(({ name }) => [name, conditions.flatMap(one => ofReference(one, name))])
+  )
+  return (principal, now) => relation => {
+    const own = sights.get(relation) ?? []
+    return row => own.map(sight => String(sight(principal, now, row))).join()
+  }
+}
+
 function ofReference(condition: Condition, relation: string): readonly Sight[] {
   return existsIn(condition, relation).map(one => {
     const { allow, forbid } = one.relation.readable ?? { allow: null, forbid: [] }

@@ -218,38 +218,3 @@ t.test('the verdict of a proof is that of its invariants too', async t => {
   t.ok(report.resources.every(({ verdict }) => verdict === 'proved'))
   t.equal(report.invariants.length, 1)
 })
-
-const SHARED = `version: 1
-principal: { id: uuid, tenant_id: uuid }
-macros:
-  mine: resource.tenant_id == principal.tenant_id
-resources:
-  file:
-    table: files
-    columns: { id: uuid!, tenant_id: uuid!, is_open: bool! }
-    relations: { shares: { many: file_shares, columns: { tenant_id: uuid } } }
-    rules:
-      owner: { allow: [read, update], when: mine }
-      open: { allow: [read], when: resource.is_open }
-      shared: { allow: [read], when: 'resource.shares.exists(s, s.tenant_id == principal.tenant_id)' }
-invariants:
-`
-
-t.test('rows of other tables: none may be there, and any may; else it is not proved', t => {
-  const proofOf = (demand: string) => {
-    const bundle = bundleOf(`${SHARED}  - ${demand}\n`)
-    return { bundle, proof: only(bundle) }
-  }
-  t.match(proofOf('unchanged: { columns: [tenant_id] }').proof, { verdict: 'proved' })
-  t.match(proofOf("never: { action: update, when: '!mine' }").proof, { verdict: 'proved' })
-  t.match(proofOf("possible: { action: read, when: '!mine' }").proof, { verdict: 'proved' })
-  t.match(proofOf("possible: { action: update, when: '!mine' }").proof, { verdict: 'refuted' })
-  const open = proofOf("never: { action: read, when: '!mine' }")
-  t.match(open.proof, { verdict: 'refuted', counterexample: { row: { shares: [], is_open: true } } })
-  t.ok(replayed(open.bundle, open.proof))
-  for (const kind of ['never', 'possible']) {
-    const { proof } = proofOf(`${kind}: { action: read, when: '!mine && !resource.is_open' }`)
-    t.match(proof, { verdict: 'not proved: related rows', counterexample: null }, kind)
-  }
-  t.end()
-})

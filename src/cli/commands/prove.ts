@@ -37,7 +37,7 @@ async function proveFolder(dir: string, { maxModels, format }: ProveFlags, io: I
   if (bundle === null) throw new PolicyProblems(problems)
   const report = await prove(bundle, {
     maxModels,
-    onProgress: (resource, done, all) => io.err(`${resource}: ${Math.floor((done / all) * 100)} %\n`)
+    onProgress: (about, done, all) => io.err(`${about}: ${Math.floor((done / all) * 100)} %\n`)
   })
   io.out(format === 'json' ? `${JSON.stringify(report, null, 2)}\n` : proofText(report, io.outColors))
   return report.verdict === 'proved' ? EXIT.ok : EXIT.findings

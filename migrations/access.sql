@@ -209,6 +209,66 @@ REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 REVOKE ALL ON SCHEMA public FROM "twinrule_app", "authz_platform_admin", "twinrule_service", "twinrule_context", "twinrule_facts";
 GRANT USAGE ON SCHEMA public TO "twinrule_app", "authz_platform_admin", "twinrule_context", "twinrule_facts";
 
+DO $twinrule$
+DECLARE
+  wanted text[];
+BEGIN
+  LOCK TABLE pg_catalog.pg_authid IN SHARE ROW EXCLUSIVE MODE;
+  FOREACH wanted SLICE 1 IN ARRAY ARRAY[
+    ['twinrule_app', 'statement_timeout', '30s'],
+    ['twinrule_app', 'lock_timeout', '5s'],
+    ['twinrule_app', 'idle_in_transaction_session_timeout', '60s'],
+    ['twinrule_service', 'statement_timeout', '5s'],
+    ['twinrule_service', 'lock_timeout', '2s'],
+    ['twinrule_service', 'idle_in_transaction_session_timeout', '10s']
+  ] LOOP
+    -- what the operator has set stays: for the role, the database or the whole server
+    IF NOT EXISTS (
+      SELECT FROM pg_catalog.pg_db_role_setting AS s CROSS JOIN unnest(s.setconfig) AS one
+      WHERE s.setrole IN (0, wanted[1]::regrole) AND starts_with(one, wanted[2] || '=')
+        AND s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))
+      UNION ALL
+      SELECT FROM pg_catalog.pg_settings
+      WHERE name = wanted[2] AND setting <> '0' AND source IN ('configuration file', 'command line', 'environment variable')
+    ) THEN
+      EXECUTE format('ALTER ROLE %I IN DATABASE %I SET %I = %L', wanted[1], current_database(), wanted[2], wanted[3]);
+    END IF;
+  END LOOP;
+END
+$twinrule$;
+
+CREATE TABLE IF NOT EXISTS "twinrule".temporary_rights (role_name text);
+REVOKE ALL ON "twinrule".temporary_rights FROM PUBLIC;
+COMMENT ON TABLE "twinrule".temporary_rights IS 'who was granted TEMPORARY when it was taken from PUBLIC, which is the row without a name';
+DO $twinrule$
+DECLARE
+  other text;
+BEGIN
+  IF EXISTS (
+    SELECT FROM pg_catalog.pg_database AS d, pg_catalog.aclexplode(COALESCE(d.datacl, pg_catalog.acldefault('d', d.datdba))) AS acl
+    WHERE d.datname = current_database() AND acl.grantee = 0 AND acl.privilege_type = 'TEMPORARY'
+  ) THEN
+    INSERT INTO "twinrule".temporary_rights SELECT NULL WHERE NOT EXISTS (SELECT FROM "twinrule".temporary_rights WHERE role_name IS NULL);
+    EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+    FOR other IN
+      SELECT rolname FROM pg_catalog.pg_roles AS r
+      WHERE rolcanlogin AND NOT rolsuper AND rolname <> ALL (ARRAY['twinrule_app', 'twinrule_service', 'twinrule_context', 'twinrule_facts', 'authz_platform_admin'])
+        AND EXISTS (
+          SELECT FROM pg_catalog.pg_shdepend AS d
+          WHERE d.refclassid = 'pg_catalog.pg_authid'::regclass AND d.refobjid = r.oid AND d.dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+        )
+        AND NOT pg_catalog.has_database_privilege(oid, current_database(), 'TEMPORARY')
+    LOOP
+      INSERT INTO "twinrule".temporary_rights VALUES (other);
+      EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO %I', current_database(), other);
+    END LOOP;
+  END IF;
+  -- safety: whoever creates a schema can put tables and functions in the way of other statements
+  EXECUTE format('REVOKE CREATE ON DATABASE %I FROM PUBLIC', current_database());
+  EXECUTE format('REVOKE CREATE, TEMPORARY ON DATABASE %I FROM %s', current_database(), '"twinrule_app", "twinrule_service", "twinrule_context", "twinrule_facts", "authz_platform_admin"');
+END
+$twinrule$;
+
 CREATE TABLE IF NOT EXISTS "twinrule".state (
   only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
   revision text NOT NULL,
@@ -1722,7 +1782,7 @@ BEGIN
 END
 $twinrule$;
 
-INSERT INTO "twinrule".state (revision, sql_sha256) VALUES ('785a168ed032c1d39fb65476cc3c13af9499898858788339c17f655e01e2e964', '28893c206e1adb0663725c9355334553233de502b4c0af3d357cb87cd33301f5')
+INSERT INTO "twinrule".state (revision, sql_sha256) VALUES ('785a168ed032c1d39fb65476cc3c13af9499898858788339c17f655e01e2e964', 'f2e03dacc1d91249e3c03071847f19eaf0e684671a7758c0164e2f68c167b61d')
 ON CONFLICT (only_row) DO UPDATE
 SET revision = excluded.revision, sql_sha256 = excluded.sql_sha256, migrated_at = now(),
   down_sql = NULL, catalog = NULL;
@@ -1949,6 +2009,48 @@ REVOKE ALL ON public."tenants" FROM PUBLIC, "twinrule_app", "twinrule_service", 
 DROP TABLE IF EXISTS "twinrule".related_tables;
 
 DROP TABLE IF EXISTS "twinrule".state;
+
+DO $twinrule$
+DECLARE
+  old text;
+BEGIN
+  IF to_regclass('"twinrule".temporary_rights') IS NULL THEN
+    RETURN;
+  END IF;
+  FOR old IN SELECT role_name FROM "twinrule".temporary_rights LOOP
+    IF old IS NULL THEN
+      EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO PUBLIC', current_database());
+    ELSIF to_regrole(quote_ident(old)) IS NOT NULL THEN
+      EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM %I', current_database(), old);
+    END IF;
+  END LOOP;
+  DROP TABLE "twinrule".temporary_rights;
+END
+$twinrule$;
+
+DO $twinrule$
+DECLARE
+  wanted text[];
+BEGIN
+  LOCK TABLE pg_catalog.pg_authid IN SHARE ROW EXCLUSIVE MODE;
+  FOREACH wanted SLICE 1 IN ARRAY ARRAY[
+    ['twinrule_app', 'statement_timeout', '30s'],
+    ['twinrule_app', 'lock_timeout', '5s'],
+    ['twinrule_app', 'idle_in_transaction_session_timeout', '60s'],
+    ['twinrule_service', 'statement_timeout', '5s'],
+    ['twinrule_service', 'lock_timeout', '2s'],
+    ['twinrule_service', 'idle_in_transaction_session_timeout', '10s']
+  ] LOOP
+    IF EXISTS (
+      SELECT FROM pg_catalog.pg_db_role_setting AS s
+      WHERE s.setrole = to_regrole(wanted[1]) AND s.setdatabase = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+        AND (wanted[2] || '=' || wanted[3]) = ANY (s.setconfig)
+    ) THEN
+      EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET %I', wanted[1], current_database(), wanted[2]);
+    END IF;
+  END LOOP;
+END
+$twinrule$;
 
 REVOKE ALL ON SCHEMA "twinrule", public FROM "twinrule_app", "authz_platform_admin", "twinrule_service", "twinrule_context", "twinrule_facts";
 

@@ -8,6 +8,7 @@ import { factsFunctions, factsObjects } from './facts.js'
 import { comment, type Fragment, id, join, lit, sql } from './fragment.js'
 import { functionObject } from './function.js'
 import { grantColumnsFunction } from './grants.js'
+import { limitObjects } from './limits.js'
 import { ROLES, SCHEMA } from './names.js'
 import type { SqlObject } from './object.js'
 import { tableObjects } from './policies.js'
@@ -36,6 +37,7 @@ export function accessObjects(bundle: Bundle): readonly SqlObject[] {
   const objects = [
     ...catalogChecks(bundle),
     ...roleObjects(bundle),
+    ...limitObjects(bundle),
     stateTable(),
     forgetRelated(bundle, appRoles(bundle)),
     ...tenancyObjects(bundle),

@@ -31,16 +31,17 @@ export function roleObjects(bundle: Bundle): readonly SqlObject[] {
 
 /**
  * Roles belong to the whole cluster, and two of its databases may be migrated at once: without the lock one of them
- * would fail with "tuple concurrently updated". Logins only read the table, so nobody else waits.
+ * would fail with "tuple concurrently updated", or both wait for each other. Logins only read the table, so nobody else
+ * waits.
  */
-const LOCK = sql`LOCK TABLE pg_catalog.pg_authid IN SHARE ROW EXCLUSIVE MODE;`
+export const LOCK_ROLES = sql`LOCK TABLE pg_catalog.pg_authid IN SHARE ROW EXCLUSIVE MODE;`
 
 function roleObject(role: string, login: boolean): SqlObject {
   const attributes = sql`${login ? sql`LOGIN` : sql`NOLOGIN`} NOINHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS`
   // safety: a role of this name that is more than twinrule made it may be somebody's; never take it over silently
   const taken = sql`rolsuper OR rolbypassrls OR rolcreaterole OR rolreplication OR rolcanlogin <> ${lit(login)}`
   const up = sql`DO ${dollar(sql`BEGIN
-  ${LOCK}
+  ${LOCK_ROLES}
   IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ${lit(role)}) THEN
     CREATE ROLE ${id(role)} ${attributes};
   ELSIF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ${lit(role)} AND (${taken})) THEN
@@ -57,7 +58,7 @@ END`)};`
 /** Other databases of the cluster, and grants that people made themselves, keep a role alive. */
 function dropRole(role: string): Fragment {
   return sql`DO ${dollar(sql`BEGIN
-  ${LOCK}
+  ${LOCK_ROLES}
   DROP ROLE IF EXISTS ${id(role)};
 EXCEPTION WHEN dependent_objects_still_exist OR object_in_use THEN
   RAISE NOTICE 'the role % stays: something outside of twinrule in this database depends on it', ${lit(role)};
@@ -67,7 +68,7 @@ END`)};`
 function membershipObject(role: string): SqlObject {
   const grant = sql`GRANT ${id(role)} TO ${id(ROLES.app)}`
   const up = sql`DO ${dollar(sql`BEGIN
-  ${LOCK}
+  ${LOCK_ROLES}
   -- safety: with INHERIT the app role would have the rights of the entered role in every statement
   IF current_setting('server_version_num')::integer >= 160000 THEN
     EXECUTE ${lit(`${grant} WITH INHERIT FALSE, SET TRUE, ADMIN FALSE`)};

@@ -104,10 +104,10 @@ BEGIN
   INTO actual
   FROM pg_catalog.pg_policy AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid
   WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY (ARRAY['agents', 'prompts', 'rag_knowledge_sources', 'tools', 'workflows'])
-    AND p.polpermissive AND left(p.polname, 9) <> 'twinrule_';
+    AND left(p.polname, 9) <> 'twinrule_';
   IF actual IS NOT NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-      MESSAGE = 'tables of the policy have permissive policies that twinrule did not make; they would let rows past the rules',
+      MESSAGE = 'tables of the policy have policies that twinrule did not make; permissive ones would let rows past the rules',
       HINT = 'move what they allow into the policy, then run: ' || actual;
   END IF;
 END
@@ -274,8 +274,7 @@ CREATE TABLE IF NOT EXISTS "twinrule".state (
   revision text NOT NULL,
   sql_sha256 text NOT NULL,
   migrated_at timestamp with time zone NOT NULL DEFAULT now(),
-  -- filled by twinrule migrate: how to undo this very revision, and what the catalog looked like after it
-  down_sql text,
+  -- filled by twinrule migrate: what the catalog looked like after it
   catalog jsonb
 );
 ALTER TABLE "twinrule".state ADD COLUMN IF NOT EXISTS catalog jsonb, DROP COLUMN IF EXISTS catalog_md5;
@@ -1229,6 +1228,7 @@ CREATE OR REPLACE TRIGGER "twinrule_agents_columns" AFTER UPDATE ON public."agen
 
 DROP POLICY IF EXISTS "twinrule_agents_facts" ON public."agents";
 CREATE POLICY "twinrule_agents_facts" ON public."agents" AS PERMISSIVE FOR SELECT TO "twinrule_facts" USING (true);
+
 REVOKE ALL ON public."agents" FROM "twinrule_facts", "twinrule_service";
 GRANT SELECT ("created_by_user_id", "description", "id", "is_shared", "name", "resource_type", "shared_with", "sharing_mode", "tenant_id") ON public."agents" TO "twinrule_facts";
 
@@ -1331,6 +1331,7 @@ CREATE OR REPLACE TRIGGER "twinrule_prompts_columns" AFTER UPDATE ON public."pro
 
 DROP POLICY IF EXISTS "twinrule_prompts_facts" ON public."prompts";
 CREATE POLICY "twinrule_prompts_facts" ON public."prompts" AS PERMISSIVE FOR SELECT TO "twinrule_facts" USING (true);
+
 REVOKE ALL ON public."prompts" FROM "twinrule_facts", "twinrule_service";
 GRANT SELECT ("created_by_user_id", "description", "id", "is_shared", "name", "resource_type", "shared_with", "sharing_mode", "tenant_id") ON public."prompts" TO "twinrule_facts";
 
@@ -1433,6 +1434,7 @@ CREATE OR REPLACE TRIGGER "twinrule_rag_knowledge_sources_columns" AFTER UPDATE 
 
 DROP POLICY IF EXISTS "twinrule_rag_knowledge_sources_facts" ON public."rag_knowledge_sources";
 CREATE POLICY "twinrule_rag_knowledge_sources_facts" ON public."rag_knowledge_sources" AS PERMISSIVE FOR SELECT TO "twinrule_facts" USING (true);
+
 REVOKE ALL ON public."rag_knowledge_sources" FROM "twinrule_facts", "twinrule_service";
 GRANT SELECT ("created_by_user_id", "description", "id", "is_shared", "name", "resource_type", "shared_with", "sharing_mode", "tenant_id") ON public."rag_knowledge_sources" TO "twinrule_facts";
 
@@ -1535,6 +1537,7 @@ CREATE OR REPLACE TRIGGER "twinrule_tools_columns" AFTER UPDATE ON public."tools
 
 DROP POLICY IF EXISTS "twinrule_tools_facts" ON public."tools";
 CREATE POLICY "twinrule_tools_facts" ON public."tools" AS PERMISSIVE FOR SELECT TO "twinrule_facts" USING (true);
+
 REVOKE ALL ON public."tools" FROM "twinrule_facts", "twinrule_service";
 GRANT SELECT ("created_by_user_id", "description", "id", "is_shared", "name", "resource_type", "shared_with", "sharing_mode", "tenant_id") ON public."tools" TO "twinrule_facts";
 
@@ -1637,6 +1640,7 @@ CREATE OR REPLACE TRIGGER "twinrule_workflows_columns" AFTER UPDATE ON public."w
 
 DROP POLICY IF EXISTS "twinrule_workflows_facts" ON public."workflows";
 CREATE POLICY "twinrule_workflows_facts" ON public."workflows" AS PERMISSIVE FOR SELECT TO "twinrule_facts" USING (true);
+
 REVOKE ALL ON public."workflows" FROM "twinrule_facts", "twinrule_service";
 GRANT SELECT ("created_by_user_id", "description", "id", "is_shared", "name", "resource_type", "shared_with", "sharing_mode", "tenant_id") ON public."workflows" TO "twinrule_facts";
 
@@ -1782,15 +1786,15 @@ BEGIN
 END
 $twinrule$;
 
-INSERT INTO "twinrule".state (revision, sql_sha256) VALUES ('785a168ed032c1d39fb65476cc3c13af9499898858788339c17f655e01e2e964', 'f2e03dacc1d91249e3c03071847f19eaf0e684671a7758c0164e2f68c167b61d')
+INSERT INTO "twinrule".state (revision, sql_sha256) VALUES ('785a168ed032c1d39fb65476cc3c13af9499898858788339c17f655e01e2e964', '693254426813cbcb9404e7732bd641e640e813b133717b231305d66b9a19bb3f')
 ON CONFLICT (only_row) DO UPDATE
-SET revision = excluded.revision, sql_sha256 = excluded.sql_sha256, migrated_at = now(),
-  down_sql = NULL, catalog = NULL;
+SET revision = excluded.revision, sql_sha256 = excluded.sql_sha256, migrated_at = now(), catalog = NULL;
 
 -- Down Migration
 
-DROP POLICY IF EXISTS "twinrule_workflows_facts" ON public."workflows";
 REVOKE ALL ON public."workflows" FROM "twinrule_facts", "twinrule_service";
+
+DROP POLICY IF EXISTS "twinrule_workflows_facts" ON public."workflows";
 
 DROP TRIGGER IF EXISTS "twinrule_workflows_columns" ON public."workflows";
 
@@ -1817,8 +1821,9 @@ DROP POLICY IF EXISTS "twinrule_workflows_select" ON public."workflows";
 ALTER TABLE IF EXISTS public."workflows" NO FORCE ROW LEVEL SECURITY;
 ALTER TABLE IF EXISTS public."workflows" DISABLE ROW LEVEL SECURITY;
 
-DROP POLICY IF EXISTS "twinrule_tools_facts" ON public."tools";
 REVOKE ALL ON public."tools" FROM "twinrule_facts", "twinrule_service";
+
+DROP POLICY IF EXISTS "twinrule_tools_facts" ON public."tools";
 
 DROP TRIGGER IF EXISTS "twinrule_tools_columns" ON public."tools";
 
@@ -1845,8 +1850,9 @@ DROP POLICY IF EXISTS "twinrule_tools_select" ON public."tools";
 ALTER TABLE IF EXISTS public."tools" NO FORCE ROW LEVEL SECURITY;
 ALTER TABLE IF EXISTS public."tools" DISABLE ROW LEVEL SECURITY;
 
-DROP POLICY IF EXISTS "twinrule_rag_knowledge_sources_facts" ON public."rag_knowledge_sources";
 REVOKE ALL ON public."rag_knowledge_sources" FROM "twinrule_facts", "twinrule_service";
+
+DROP POLICY IF EXISTS "twinrule_rag_knowledge_sources_facts" ON public."rag_knowledge_sources";
 
 DROP TRIGGER IF EXISTS "twinrule_rag_knowledge_sources_columns" ON public."rag_knowledge_sources";
 
@@ -1873,8 +1879,9 @@ DROP POLICY IF EXISTS "twinrule_rag_knowledge_sources_select" ON public."rag_kno
 ALTER TABLE IF EXISTS public."rag_knowledge_sources" NO FORCE ROW LEVEL SECURITY;
 ALTER TABLE IF EXISTS public."rag_knowledge_sources" DISABLE ROW LEVEL SECURITY;
 
-DROP POLICY IF EXISTS "twinrule_prompts_facts" ON public."prompts";
 REVOKE ALL ON public."prompts" FROM "twinrule_facts", "twinrule_service";
+
+DROP POLICY IF EXISTS "twinrule_prompts_facts" ON public."prompts";
 
 DROP TRIGGER IF EXISTS "twinrule_prompts_columns" ON public."prompts";
 
@@ -1901,8 +1908,9 @@ DROP POLICY IF EXISTS "twinrule_prompts_select" ON public."prompts";
 ALTER TABLE IF EXISTS public."prompts" NO FORCE ROW LEVEL SECURITY;
 ALTER TABLE IF EXISTS public."prompts" DISABLE ROW LEVEL SECURITY;
 
-DROP POLICY IF EXISTS "twinrule_agents_facts" ON public."agents";
 REVOKE ALL ON public."agents" FROM "twinrule_facts", "twinrule_service";
+
+DROP POLICY IF EXISTS "twinrule_agents_facts" ON public."agents";
 
 DROP TRIGGER IF EXISTS "twinrule_agents_columns" ON public."agents";
 

@@ -10,6 +10,8 @@ export interface Books {
   readonly applied: readonly string[]
   readonly revision: string | null
   readonly hash: string | null
+  readonly migratedAt: Date | null
+  /** How to undo the generated part, where an earlier build of twinrule wrote it down in one piece. */
   readonly downSql: string | null
 }
 
@@ -21,18 +23,18 @@ export async function readBooks(client: ClientBase): Promise<Books> {
   const exists = rows[0]?.books === true
   const applied = exists ? (await client.query<{ name: string }>(`SELECT name FROM ${BOOKS}`)).rows : []
   const books = { exists, applied: applied.map(({ name }) => name) }
-  if (rows[0]?.state !== true) return { ...books, revision: null, hash: null, downSql: null }
-  const state = await client.query<{
-    revision: string
-    sql_sha256: string
-    down_sql: string | null
-  }>('SELECT revision, sql_sha256, down_sql FROM twinrule.state')
+  if (rows[0]?.state !== true)
+    return { ...books, revision: null, hash: null, migratedAt: null, downSql: null }
+  const state = await client.query<{ revision: string; hash: string; at: Date; down: string | null }>(
+    `SELECT revision, sql_sha256 AS hash, migrated_at AS at, to_jsonb(s)->>'down_sql' AS down FROM twinrule.state AS s`
+  )
   const [row] = state.rows
   return {
     ...books,
     revision: row?.revision ?? null,
-    hash: row?.sql_sha256 ?? null,
-    downSql: row?.down_sql ?? null
+    hash: row?.hash ?? null,
+    migratedAt: row?.at ?? null,
+    downSql: row?.down ?? null
   }
 }
 

@@ -268,19 +268,27 @@ t.test('a revision that changes nothing in SQL is recorded', async t => {
   const { revision } = compiled(`actions: { invoke: {} }${SMALL}`)
   await migrate({ database: database.url(), bundle: compiled(SMALL) })
   const next = { database: database.url(), bundle: compiled(`actions: { invoke: {} }${SMALL}`) }
-  t.same((await migrate(next)).steps, [`applied the access rules of revision ${revision}`])
+  t.same((await migrate(next)).steps, [`applied the access rules of revision ${revision} (0 objects)`])
   t.same(await query(database, 'SELECT revision FROM twinrule.state'), [{ revision }])
 })
 
-t.test('a permissive policy from elsewhere on a managed table is refused', async t => {
+t.test('a policy from elsewhere on a managed table is refused', async t => {
   const database = await createDatabase(t)
   await migrate({ database: database.url(), bundle })
-  await query(database, 'CREATE POLICY everyone ON tools USING (true)')
-  await t.rejects(migrate({ database: database.url(), bundle }), {
-    code: 'TWR_DB_MIGRATION',
-    hint: /DROP POLICY everyone ON tools/
-  })
-  await query(database, 'DROP POLICY everyone ON tools')
+  for (const [made, said] of [
+    ['USING (true)', 'everyone (ALL to PUBLIC) USING (true)'],
+    [
+      'AS RESTRICTIVE FOR SELECT TO postgres USING (is_shared)',
+      'everyone (restrictive, SELECT to postgres) USING (is_shared)'
+    ]
+  ]) {
+    await query(database, `CREATE POLICY everyone ON tools ${made}`)
+    await t.rejects(migrate({ database: database.url(), bundle }), {
+      code: 'TWR_DB_MIGRATION',
+      message: new RegExp(`tools: ${said?.replaceAll(/[()]/g, '.')}`)
+    })
+    await query(database, 'DROP POLICY everyone ON tools')
+  }
   t.same((await migrate({ database: database.url(), bundle })).steps, [])
 })
 

@@ -5,15 +5,15 @@ import { catalogChecks, leftoverObject } from './checks.js'
 import { guardFunctions, guardObjects } from './column-guards.js'
 import { contextFunctions } from './context.js'
 import { factsFunctions, factsObjects } from './facts.js'
-import { comment, type Fragment, id, join, lit, sql } from './fragment.js'
+import { comment, type Fragment, join } from './fragment.js'
 import { functionObject } from './function.js'
 import { grantColumnsFunction } from './grants.js'
 import { limitObjects } from './limits.js'
-import { ROLES, SCHEMA } from './names.js'
 import type { SqlObject } from './object.js'
 import { tableObjects } from './policies.js'
 import { forgetRelated, relatedObjects } from './related.js'
 import { appRoles, roleObjects } from './roles.js'
+import { callersObject, stateRow, stateTable } from './state.js'
 import { tenancyFunctions, tenancyObjects } from './tenancy.js'
 
 /** Every function that is generated for a policy, in the order in which they refer to each other. */
@@ -88,63 +88,4 @@ export function accessSql(bundle: Bundle): { up: string; down: string } {
 
 function filled(parts: readonly Fragment[]): readonly Fragment[] {
   return parts.filter(part => String(part) !== '')
-}
-
-const STATE = sql`${id(SCHEMA)}.state`
-
-function stateTable(): SqlObject {
-  return {
-    kind: 'state',
-    name: 'state table',
-    table: null,
-    up: sql`CREATE TABLE IF NOT EXISTS ${STATE} (
-  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-  revision text NOT NULL,
-  sql_sha256 text NOT NULL,
-  migrated_at timestamp with time zone NOT NULL DEFAULT now(),
-  -- filled by twinrule migrate: how to undo this very revision, and what the catalog looked like after it
-  down_sql text,
-  catalog jsonb
-);
-ALTER TABLE ${STATE} ADD COLUMN IF NOT EXISTS catalog jsonb, DROP COLUMN IF EXISTS catalog_md5;
-REVOKE ALL ON ${STATE} FROM PUBLIC;
-GRANT SELECT ON ${STATE} TO ${id(ROLES.facts)};`,
-    down: sql`DROP TABLE IF EXISTS ${STATE};`
-  }
-}
-
-function stateRow(bundle: Bundle, hash: string): SqlObject {
-  return {
-    kind: 'state',
-    name: 'state',
-    table: null,
-    up: sql`INSERT INTO ${STATE} (revision, sql_sha256) VALUES (${lit(bundle.revision)}, ${lit(hash)})
-ON CONFLICT (only_row) DO UPDATE
-SET revision = excluded.revision, sql_sha256 = excluded.sql_sha256, migrated_at = now(),
-  down_sql = NULL, catalog = NULL;`,
-    down: sql``
-  }
-}
-
-/** Takes every right to call from everyone but the owners; each function then names its callers anew. */
-function callersObject(): SqlObject {
-  return {
-    kind: 'grant',
-    name: 'callers of earlier revisions',
-    table: null,
-    up: sql`DO $twinrule$
-DECLARE
-  old record;
-BEGIN
-  FOR old IN
-    SELECT DISTINCT p.oid::regprocedure AS function, acl.grantee::regrole AS role
-    FROM pg_catalog.pg_proc AS p, pg_catalog.aclexplode(p.proacl) AS acl
-    WHERE p.pronamespace = ${lit(SCHEMA)}::regnamespace AND acl.grantee NOT IN (0, p.proowner)
-  LOOP
-    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', old.function, old.role);
-  END LOOP;
-END
-$twinrule$;`,
-    down: sql``
-  }
 }

@@ -67,15 +67,16 @@ function catalogType(type: Type): string {
 }
 
 function foreignPolicyCheck(tables: readonly string[]): Fragment {
-  // safety: PostgreSQL joins permissive policies with OR, so a foreign one lets rows past every rule
+  // safety: PostgreSQL joins permissive policies with OR, so a foreign one lets rows past every rule; a restrictive one
+  // hides rows that the rules allow
   return sql`SELECT string_agg(format('DROP POLICY %I ON %s;', p.polname, p.polrelid::regclass), ' ' ORDER BY p.polrelid, p.polname)
   INTO actual
   FROM pg_catalog.pg_policy AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid
   WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY (ARRAY[${join(tables.map(lit), ', ')}])
-    AND p.polpermissive AND left(p.polname, 9) <> 'twinrule_';
+    AND left(p.polname, 9) <> 'twinrule_';
   IF actual IS NOT NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-      MESSAGE = 'tables of the policy have permissive policies that twinrule did not make; they would let rows past the rules',
+      MESSAGE = 'tables of the policy have policies that twinrule did not make; permissive ones would let rows past the rules',
       HINT = 'move what they allow into the policy, then run: ' || actual;
   END IF;`
 }
@@ -85,6 +86,7 @@ function check(name: string, body: Fragment): SqlObject {
     kind: 'state',
     name: `check ${name}`,
     table: null,
+    applies: 'always',
     up: sql`DO ${dollar(sql`DECLARE
   wanted text[];
   actual text;
@@ -129,7 +131,14 @@ BEGIN
   ${dropFunctions(specs)}
   ${roleCheck(roles, tables)}
 END`
-  return { kind: 'state', name: 'leftovers', table: null, up: sql`DO ${dollar(body)};`, down: sql`` }
+  return {
+    kind: 'state',
+    name: 'leftovers',
+    table: null,
+    applies: 'always',
+    up: sql`DO ${dollar(body)};`,
+    down: sql``
+  }
 }
 
 const POLICIES = sql`FROM pg_catalog.pg_policy AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid

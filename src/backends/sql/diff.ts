@@ -1,4 +1,4 @@
-import type { SqlObject } from './object.js'
+import { objectKey, type SqlObject } from './object.js'
 
 /** One generated object that two policies disagree on. The texts are SQL; null where the object does not exist. */
 export interface SqlChange {
@@ -28,10 +28,9 @@ export function diffObjects(base: readonly SqlObject[], head: readonly SqlObject
   return changes.sort((a, b) => compareTables(a.table, b.table))
 }
 
-/** The kinds of objects have separate names, and so do policies of different tables. */
 function byKey(objects: readonly SqlObject[]): Map<string, SqlObject> {
   const reviewed = objects.filter(({ kind }) => kind !== 'state')
-  return new Map(reviewed.map(object => [JSON.stringify([object.kind, object.table, object.name]), object]))
+  return new Map(reviewed.map(object => [objectKey(object), object]))
 }
 
 function changeOf(base: SqlObject | undefined, head: SqlObject | undefined): SqlChange[] {

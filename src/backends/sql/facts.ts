@@ -20,6 +20,7 @@ export function factsObjects(resource: Resource): readonly SqlObject[] {
   const columns = resource.columns.map(({ name }) => id(name))
   const revoke = sql`REVOKE ALL ON ${target} FROM ${facts}, ${service};`
   const drop = sql`DROP POLICY IF EXISTS ${policy} ON ${target};`
+  const grant = sql`GRANT SELECT (${join(columns, ', ')}) ON ${target} TO ${facts};`
   return [
     {
       kind: 'policy',
@@ -27,9 +28,16 @@ export function factsObjects(resource: Resource): readonly SqlObject[] {
       table: resource.table,
       derived: true,
       up: sql`${drop}
-CREATE POLICY ${policy} ON ${target} AS PERMISSIVE FOR SELECT TO ${facts} USING (true);
-${revoke}${columns.length > 0 ? sql`\nGRANT SELECT (${join(columns, ', ')}) ON ${target} TO ${facts};` : sql``}`,
-      down: sql`${drop}\n${revoke}`
+CREATE POLICY ${policy} ON ${target} AS PERMISSIVE FOR SELECT TO ${facts} USING (true);`,
+      down: drop
+    },
+    {
+      kind: 'grant',
+      name: `${resource.table} ${ROLES.facts}`,
+      table: resource.table,
+      derived: true,
+      up: columns.length > 0 ? join([revoke, grant], '\n') : revoke,
+      down: revoke
     }
   ]
 }

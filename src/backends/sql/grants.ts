@@ -53,17 +53,6 @@ const OF_TABLE = sql`a.attrelid = format('public.%I', of_table)::regclass AND a.
 // an application that chooses ids learns from the conflict that a row it cannot see has one
 const WRITABLE = sql`a.attname <> ALL (without) AND NOT (command = 'INSERT' AND a.attname = 'id' AND (a.atthasdef OR a.attidentity <> ''))`
 
-/** A query that says in `changed` whether a table has got other columns since the grants were made; null for no grants. */
-export function columnsChanged(grants: readonly TableGrant[]): Fragment | null {
-  const wanted = grants.flatMap(columnArguments).map(values => sql`(${values})`)
-  if (wanted.length === 0) return null
-  return sql`SELECT EXISTS (
-  SELECT FROM (VALUES ${join(wanted, ', ')}) AS g (of_table, to_role, command, without)
-  JOIN pg_catalog.pg_attribute AS a ON ${OF_TABLE}
-  WHERE has_column_privilege(to_role, a.attrelid, a.attnum, command) <> (${WRITABLE})
-) AS changed`
-}
-
 /**
  * Grants INSERT or UPDATE on every column of a table but some, whatever columns it has on the day: rules do not know
  * the columns that the policy does not declare. Only the migration calls it.

@@ -12,6 +12,26 @@ export interface SqlObject {
   readonly name: string
   readonly table: string | null
   readonly derived?: boolean
+  /**
+   * `always`: part of every migration, whatever has changed, such as a check. `whole`: needed only where everything is
+   * applied. Without it an object is applied when it has changed.
+   */
+  readonly applies?: 'always' | 'whole'
+  /** Tables whose grants it takes back, so that they are given again after it; of a grant, its own table's anyway. */
+  readonly revokes?: readonly string[]
   readonly up: Fragment
   readonly down: Fragment
+}
+
+/** What an object is called among all others: kinds have separate names, and so have the objects of a table. */
+export function objectKey({
+  kind,
+  table,
+  name
+}: {
+  kind: string
+  table: string | null
+  name: string
+}): string {
+  return JSON.stringify([kind, table, name])
 }

@@ -112,12 +112,6 @@ export function tableObjects(resource: Resource, bundle: Bundle): readonly SqlOb
   ]
 }
 
-/** Who gets what on the tables of a policy. */
-export function tableGrants(bundle: Bundle): readonly TableGrant[] {
-  const tables = bundle.resources.filter(({ table }) => table !== null)
-  return tables.flatMap(resource => roleViews(bundle).map(view => grantOf(resource, view)))
-}
-
 function grantOf(resource: Resource, view: RoleView): TableGrant {
   // a rule about a role flag alone counts in the flag's own role, so in the app role it lets nobody change anything
   const barred = resource.columnRules.filter(({ when }) => {

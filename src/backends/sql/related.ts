@@ -35,16 +35,19 @@ export function relatedObjects(bundle: Bundle, readers: readonly string[]): read
     columns.set(relation.table, known)
     for (const { name } of relation.columns) known.add(name)
   }
+  const plain = new Set(plainRelations(bundle).map(({ table }) => table))
   const roles = join([...readers, ROLES.facts].map(id), ', ')
   return [...columns].map(([table, names]) => {
     const target = sql`public.${id(table)}`
-    const listed = join([...names].sort().map(id), ', ')
+    const grant = sql`GRANT SELECT (${join([...names].sort().map(id), ', ')}) ON ${target} TO ${roles};`
+    // a managed table has grants of its own, which take back first what it had
+    const revoke = sql`REVOKE ALL ON ${target} FROM ${roles};`
     return {
       kind: 'grant',
       name: `${table} related`,
       table,
-      up: sql`GRANT SELECT (${listed}) ON ${target} TO ${roles};`,
-      down: sql`REVOKE ALL ON ${target} FROM ${roles};`
+      up: plain.has(table) ? join([revoke, grant], '\n') : grant,
+      down: revoke
     }
   })
 }
@@ -74,6 +77,7 @@ END`
     kind: 'state',
     name: 'related tables',
     table: null,
+    revokes: tables,
     up: join(
       [
         sql`CREATE TABLE IF NOT EXISTS ${REMEMBERED} (table_name text PRIMARY KEY);

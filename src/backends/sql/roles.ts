@@ -65,6 +65,15 @@ EXCEPTION WHEN dependent_objects_still_exist OR object_in_use THEN
 END`)};`
 }
 
+/** Takes from a role that leaves the policy what is left to it here. The role itself is the cluster's and stays. */
+export function leaveRole(role: string): Fragment {
+  return sql`DO ${dollar(sql`BEGIN
+  IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ${lit(role)}) THEN
+    REVOKE ALL ON SCHEMA ${id(SCHEMA)}, public FROM ${id(role)};
+  END IF;
+END`)};`
+}
+
 function membershipObject(role: string): SqlObject {
   const grant = sql`GRANT ${id(role)} TO ${id(ROLES.app)}`
   const up = sql`DO ${dollar(sql`BEGIN

@@ -17,6 +17,9 @@ interface MigrateFlags {
   readonly migrations?: string
   readonly demo?: boolean
   readonly count?: number
+  readonly all?: boolean
+  readonly lockTimeout?: number
+  readonly attempts?: number
   readonly format: string
 }
 
@@ -32,6 +35,13 @@ export function registerMigrate(program: Command, { io, end }: Context): void {
     .option('--migrations <dir>', 'the folder of the numbered migrations (default: those of twinrule)')
     .option('--demo', 'load the demo data afterwards, for a first look')
     .option('--count <n>', 'how many migrations to undo, the generated part is the last one', parseCount)
+    .option('--all', 'apply every generated object, and not only what has changed')
+    .option(
+      '--lock-timeout <ms>',
+      'how long others may wait behind this for a table (default: 500)',
+      parseCount
+    )
+    .option('--attempts <n>', 'how often to try while others hold a table (default: 30)', parseCount)
     .addOption(formatOption('text', 'json'))
     .addHelpText(
       'after',
@@ -52,6 +62,11 @@ async function run(direction: 'up' | 'down', flags: MigrateFlags, io: Io): Promi
     bundle,
     direction,
     demo: flags.demo === true,
+    whole: flags.all === true,
+    locks: {
+      ...(flags.lockTimeout === undefined ? {} : { timeoutMs: flags.lockTimeout }),
+      ...(flags.attempts === undefined ? {} : { attempts: flags.attempts })
+    },
     passwords: {
       service: variable(io, 'TWINRULE_SERVICE_PASSWORD'),
       app: variable(io, 'TWINRULE_APP_PASSWORD')
@@ -70,6 +85,7 @@ async function run(direction: 'up' | 'down', flags: MigrateFlags, io: Io): Promi
 function databaseOf(direction: string, flags: MigrateFlags, io: Io): string {
   if (direction === 'up' && flags.count !== undefined) throw misuse('--count goes with `down`')
   if (direction === 'down' && flags.demo === true) throw misuse('--demo goes with `up`')
+  if (direction === 'down' && flags.all === true) throw misuse('--all goes with `up`')
   const url = flags.database ?? variable(io, 'TWINRULE_MIGRATE_DATABASE_URL')
   if (url) return url
   throw misuse('no database to migrate: --database and TWINRULE_MIGRATE_DATABASE_URL are not set')

@@ -1,12 +1,12 @@
 import type { ClientBase, Pool } from 'pg'
 import type { Bundle } from '../../ir/model.js'
-import type { Catalog } from './item.js'
+import type { Catalog, CatalogItem } from './item.js'
 import { readCatalog } from './read.js'
 import { catalogScope } from './scope.js'
 
-/** Tells in one text what a snapshot says, so that two of them can be compared. */
-function textOf(catalog: Catalog): string {
-  return JSON.stringify(catalog, (_, value: unknown) =>
+/** Tells in one text what a snapshot or one of its items says, so that two of them can be compared. */
+function textOf(said: Catalog | CatalogItem | undefined): string | undefined {
+  return JSON.stringify(said, (_, value: unknown) =>
     typeof value === 'object' && value !== null && !Array.isArray(value)
       ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
       : value
@@ -30,14 +30,42 @@ export async function recordCatalog(client: ClientBase, bundle: Bundle): Promise
   await client.query('UPDATE twinrule.state SET catalog = $1', [textOf(catalog)])
 }
 
-/** Whether the catalog is still what the last migration left. In a transaction of the caller. */
-export async function catalogIsAsRecorded(client: ClientBase, bundle: Bundle): Promise<boolean> {
+/** An object of the catalog that is not what the last migration left. */
+export interface ChangedItem {
+  /** As it is, or as it was where it is gone. */
+  readonly item: CatalogItem
+  readonly there: boolean
+}
+
+/**
+ * What is not as the last migration left it, in a transaction of the caller; null when that is not written down in a
+ * way that can be compared.
+ */
+export async function changedItems(
+  client: ClientBase,
+  bundle: Bundle
+): Promise<readonly ChangedItem[] | null> {
   // as JSON, because the table of an earlier version has no such column
   const { rows } = await client.query<{ catalog: Catalog | null }>(
     "SELECT to_jsonb(s) -> 'catalog' AS catalog FROM twinrule.state AS s"
   )
   const recorded = rows[0]?.catalog ?? null
-  return recorded !== null && textOf(recorded) === textOf(await readWithin(client, bundle))
+  const now = await readWithin(client, bundle)
+  if (recorded === null || recorded.format !== now.format || recorded.server !== now.server) return null
+  const then = byName(recorded)
+  const live = byName(now)
+  return [...new Map([...then, ...live])].flatMap(([key, item]) =>
+    textOf(then.get(key)) === textOf(live.get(key)) ? [] : [{ item, there: live.has(key) }]
+  )
+}
+
+function byName({ items }: Catalog): ReadonlyMap<string, CatalogItem> {
+  return new Map(items.map(item => [JSON.stringify([item.kind, item.name]), item]))
+}
+
+/** Whether the catalog is still what the last migration left. In a transaction of the caller. */
+export async function catalogIsAsRecorded(client: ClientBase, bundle: Bundle): Promise<boolean> {
+  return (await changedItems(client, bundle))?.length === 0
 }
 
 /**

@@ -1,0 +1,96 @@
+import { join } from 'node:path'
+import type { ClientBase } from 'pg'
+import { accessHash, accessObjects } from '../backends/sql/access.js'
+import { changedItems, recordCatalog } from '../db/catalog/record.js'
+import type { Bundle } from '../ir/model.js'
+import { type Books, baseNames, readBooks, refuseMissing } from './books.js'
+import { loadDemo, PACKAGE, setPasswords } from './extras.js'
+import { foreignPolicies, refuseForeign } from './foreign.js'
+import { lockTables, type Waiting } from './locks.js'
+import type { MigrateOptions } from './options.js'
+import { lockedTables, type PlanStep, planSteps } from './plan.js'
+import { type PlanObject, planObjects } from './plan-object.js'
+import { existingTables, openRecord, otherColumns, readObjects, tablesOf, writeObjects } from './record.js'
+import { ACCESS, BOOKS, runMigrations, statements } from './runner.js'
+
+/** Brings the database to the policies, inside of the caller's transaction, and says what it did. */
+export async function goUp(
+  client: ClientBase,
+  options: MigrateOptions,
+  run: Waiting
+): Promise<readonly string[]> {
+  const dir = options.migrationsDir ?? join(PACKAGE, 'migrations')
+  const books = await readBooks(client)
+  const names = await baseNames(dir)
+  refuseMissing(dir, names, books.applied)
+  refuseForeign(await foreignPolicies(client, resourceTables(options.bundle)))
+  const after = planObjects(accessObjects(options.bundle))
+  const pending = names.some(name => !books.applied.includes(name))
+  // the generated part comes last: forget it, so that it runs after new base migrations and in its new text
+  if (books.exists && (pending || (await isDue(client, books, options)))) {
+    await client.query(`DELETE FROM ${BOOKS} WHERE name = $1`, [ACCESS])
+  }
+  let steps: readonly PlanStep[] = []
+  const access = async () => {
+    steps = await accessSteps(client, after, options)
+    await openRecord(client)
+    await lockTables(client, await existingTables(client, lockedTables(steps)), options.locks ?? {}, run)
+    for (const { kind, cause, table } of steps) {
+      if (kind === 'rls' && cause === 'removed') options.log?.(`warning: ${closed(table)}`)
+    }
+    return statements(steps)
+  }
+  const done = await runMigrations({ client, dir, direction: 'up', access, run })
+  run.during = 'the record of the migration'
+  if (done.includes(ACCESS)) {
+    await writeObjects(client, after)
+    await recordCatalog(client, options.bundle)
+  }
+  const rules = `the access rules of revision ${options.bundle.revision} ${extentOf(steps)}`
+  return [
+    ...done.map(name => `applied ${name === ACCESS ? rules : name}`),
+    ...(await setPasswords(client, options.passwords ?? {}, run)),
+    ...(options.demo === true ? await loadDemo(client, run) : [])
+  ]
+}
+
+/** How many objects had to be applied. */
+function extentOf(steps: readonly PlanStep[]): string {
+  const { length } = steps.filter(({ cause }) => cause !== 'always')
+  return `(${length} ${length === 1 ? 'object' : 'objects'})`
+}
+
+const closed = (table: string | null) =>
+  `the table ${table} is not in the policy any more: it keeps row-level security, so it is closed`
+
+function resourceTables({ resources }: Bundle): readonly string[] {
+  return resources.flatMap(({ table }) => table ?? [])
+}
+
+/** Whether the generated part must run: anything that is not as the last migration left it is looked at then. */
+async function isDue(
+  client: ClientBase,
+  { revision, hash }: Books,
+  { bundle, whole }: MigrateOptions
+): Promise<boolean> {
+  // policies may differ in what only the app asks: the SQL is the same then, the revision is not
+  if (whole === true || revision !== bundle.revision || hash !== accessHash(bundle)) return true
+  if ((await readObjects(client)) === null || (await otherColumns(client)).length > 0) return true
+  return (await changedItems(client, bundle))?.length !== 0
+}
+
+/** What there is to do, from what the last migration wrote down and from what the database really holds. */
+async function accessSteps(
+  client: ClientBase,
+  after: readonly PlanObject[],
+  { bundle, whole = false }: MigrateOptions
+): Promise<readonly PlanStep[]> {
+  const before = await readObjects(client)
+  if (before === null) return planSteps({ before, after })
+  const items = await changedItems(client, bundle)
+  const changes = items === null ? null : { items, columns: await otherColumns(client) }
+  const steps = planSteps({ before, after, whole, changes })
+  // what was removed along with its table is gone already
+  const there = await existingTables(client, tablesOf(before))
+  return steps.filter(({ cause, table }) => cause !== 'removed' || table === null || there.includes(table))
+}

@@ -101,24 +101,31 @@ function togetherIn(variables: readonly Variable[]): number {
   return shared + Math.max(0, ...counts.values())
 }
 
-interface Class extends Comparison {
-  readonly names: ReadonlySet<string>
-}
-
 /** The terms of comparisons that share a term, directly or through others. Literals connect nothing. */
-function connected(comparisons: readonly Comparison[]): readonly Class[] {
-  let classes: readonly Class[] = []
-  for (const { terms, ordered } of comparisons) {
-    const names = new Set(terms.map(nameOf).filter(name => name !== null))
-    const touching = classes.filter(one => [...one.names].some(name => names.has(name)))
-    const joined: Class = {
-      names: new Set([...touching.flatMap(one => [...one.names]), ...names]),
-      terms: [...touching.flatMap(one => one.terms), ...terms],
-      ordered: ordered || touching.some(one => one.ordered)
-    }
-    classes = [...classes.filter(one => !touching.includes(one)), joined]
+function connected(comparisons: readonly Comparison[]): readonly Comparison[] {
+  // each name leads towards the first name of its class
+  const leads = new Map<string, string>()
+  const first = (name: string): string => {
+    const next = leads.get(name) ?? name
+    return next === name ? name : first(next)
   }
-  return classes.filter(({ names }) => names.size > 0)
+  const named = comparisons.map(one => ({ one, names: one.terms.flatMap(term => nameOf(term) ?? []) }))
+  for (const { names } of named) {
+    for (const name of names) {
+      if (!leads.has(name)) leads.set(name, name)
+      leads.set(first(name), first(names[0] ?? name))
+    }
+  }
+  const classes = new Map<string, { terms: Compared[]; ordered: boolean }>()
+  for (const { one, names } of named) {
+    const [name] = names
+    if (name === undefined) continue
+    const known = classes.get(first(name)) ?? { terms: [], ordered: false }
+    known.terms.push(...one.terms)
+    known.ordered ||= one.ordered
+    classes.set(first(name), known)
+  }
+  return [...classes.values()]
 }
 
 function nameOf(term: Compared): string | null {

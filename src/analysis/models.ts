@@ -38,6 +38,8 @@ interface Choice {
 
 /** A chosen principal and time, and what the rows beside it may build on. Only valid until the next one is asked for. */
 export interface PrincipalPart {
+  /** The number of principals before this one. */
+  readonly index: number
   /** The time, where some condition reads it. */
   readonly now: number | bigint | null
   readonly used: readonly number[]
@@ -77,11 +79,12 @@ export function spaceOf(domains: readonly Domain[], lists: readonly RelatedLists
 export function* principalsOf(space: Space, into: Record<string, Value>): Generator<PrincipalPart> {
   const used = space.domains.map(({ named }) => named)
   let now: PrincipalPart['now'] = null
+  let index = 0
   const { principal: slots } = space
   function* choose(at: number): Generator<PrincipalPart> {
     const slot = slots[at]
     if (slot === undefined) {
-      yield { now, used }
+      yield { index: index++, now, used }
       return
     }
     const before = used[slot.domain] ?? 0

@@ -1,17 +1,16 @@
-import { forEachRow, type PrincipalPart, principalsOf, type Space } from '../analysis/models.js'
-import { countDistinct, listsBeside, type RelatedRows } from '../analysis/related.js'
+import { forEachRow, principalsOf, type Space } from '../analysis/models.js'
+import { type Beside, countDistinct, listsBeside } from '../analysis/related.js'
 import { anyValue } from '../analysis/sorts.js'
 import type { Values } from '../ir/evaluate.js'
 import type { Value } from '../ir/values.js'
 import { type Counterexample, counterexampleOf, type Mismatch, weightOf } from './counterexample.js'
 import { type GateQuestion, type Opens, reference, type Side } from './sides.js'
-import type { SignatureFor } from './signatures.js'
 
 /** A gate and all of its models. */
 export interface Models {
   readonly question: GateQuestion
   readonly space: Space
-  readonly signatures: SignatureFor
+  readonly beside: Beside
 }
 
 /** What the comparison of all models of a gate brought. */
@@ -29,7 +28,7 @@ const STRIDE = 50_000
  * @param onModels is told now and then how many models are done
  */
 export function compareSides(
-  { question, space, signatures }: Models,
+  { question, space, beside }: Models,
   sides: readonly Side[],
   onModels: (done: number) => void
 ): GateOutcome {
@@ -43,7 +42,6 @@ export function compareSides(
     [...resource.columns, ...resource.relations].map(({ name }) => name),
     name => question.report(`a lock reads resource.${name}, which the rules of its gate do not`)
   )
-  const related = relatedRowsOf(question)
   let models = 0
   let smallest: Mismatch | null = null
   for (const part of principalsOf(space, principal)) {
@@ -71,8 +69,7 @@ export function compareSides(
       models++
       if (models % STRIDE === 0) onModels(models)
     }
-    const lists = listsBeside(space, part, { ...related, signature: signatures(principal, part.now) })
-    forEachRow(space, part, row, visit, lists)
+    forEachRow(space, part, row, visit, listsBeside(beside, principal, part))
   }
   // assigned in a closure, which the compiler does not follow
   const found = smallest as Mismatch | null
@@ -84,22 +81,18 @@ export function compareSides(
  *
  * @param most counting that takes more steps is not done: the models are then as many as `space` says
  */
-export function sizeOf({ question, space, signatures }: Models, most: number): number {
-  const related = relatedRowsOf(question)
-  const principal: Record<string, Value> = {}
-  const howFor = ({ now }: PrincipalPart) => ({ ...related, signature: signatures(principal, now) })
-  return countDistinct(space, principal, howFor, most)
+export function sizeOf({ space, beside }: Models, most: number): number {
+  return countDistinct([space], beside, most)
 }
 
 /** Whether the reference opens a gate for none of some principals, whatever the row. */
 export function neverOpens(
-  { question, space, signatures }: Models,
+  { question, space, beside }: Models,
   forWhom: (principal: Values) => boolean
 ): boolean {
   const defined = reference(question)
   const principal: Record<string, Value> = {}
   const row: Record<string, Values[string]> = {}
-  const related = relatedRowsOf(question)
   for (const part of principalsOf(space, principal)) {
     if (!forWhom(principal)) continue
     const opens = defined(principal, part.now)
@@ -107,8 +100,7 @@ export function neverOpens(
     const visit = () => {
       opened ||= opens(row)
     }
-    const lists = listsBeside(space, part, { ...related, signature: signatures(principal, part.now) })
-    forEachRow(space, part, row, visit, lists)
+    forEachRow(space, part, row, visit, listsBeside(beside, principal, part))
     if (opened) return false
   }
   return true
@@ -128,7 +120,10 @@ function differs({ opens, mustEqual }: Asked, expected: boolean, row: Values): b
  * Makes related rows. Each has its key: the rows of a list are taken to be those that belong to the row, so the join is
  * not asked of them, and its two sides are values like others.
  */
-function relatedRowsOf({ resource, report }: GateQuestion): Pick<RelatedRows, 'empty'> {
+export function relatedRowsOf({
+  resource,
+  report
+}: GateQuestion): (relation: string) => Record<string, Value> {
   const made = new Map(
     resource.relations.map(({ name: relation, columns, remote }) => {
       const names = columns.map(({ name }) => name)
@@ -139,7 +134,7 @@ function relatedRowsOf({ resource, report }: GateQuestion): Pick<RelatedRows, 'e
       return [relation, () => Object.assign(watched(names, unknown), key)]
     })
   )
-  return { empty: relation => made.get(relation)?.() ?? {} }
+  return relation => made.get(relation)?.() ?? {}
 }
 
 /**

@@ -12,7 +12,8 @@ import {
   type WholeCase,
   wholeCase
 } from './quest.js'
-import type { InvariantAbout, InvariantCounterexample, InvariantProof, Verdict } from './report.js'
+import type { InvariantAbout, InvariantCounterexample, InvariantProof } from './report.js'
+import { structureOf } from './structure.js'
 import { searchUpdates } from './two-rows.js'
 
 /** Told now and then how many of the principals of an invariant are done. */
@@ -24,14 +25,24 @@ export function proveInvariants(
   maxModels: number,
   onProgress: InvariantProgress = () => {}
 ): readonly InvariantProof[] {
+  const known = new Map<string, Outcome>()
   return bundle.invariants.map(invariant => {
     const about = aboutOf(invariant)
-    return proveInvariant(bundle, invariant, {
-      maxModels,
-      onProgress: (done, all) => onProgress(about, done, all)
-    })
+    const resource = resourceOf(bundle, invariant.resource)
+    // safety: an invariant about nothing was refused when the policy was read; none may pass unseen
+    if (resource === undefined) throw new InternalError(`an invariant about no resource: ${about.resource}`)
+    const { name: _, ...rest } = resource
+    const { resource: __, ...demand } = invariant
+    // what is demanded of resources of one structure has one answer
+    const structure = structureOf({ rest, demand })
+    const limits: Limits = { maxModels, onProgress: (done, all) => onProgress(about, done, all) }
+    const outcome = known.get(structure) ?? decide(questOf(bundle, resource, invariant), limits)
+    known.set(structure, outcome)
+    return { ...about, ...outcome }
   })
 }
+
+type Outcome = Omit<InvariantProof, keyof InvariantAbout>
 
 function aboutOf(invariant: Invariant): InvariantAbout {
   const { kind, span, resource } = invariant
@@ -44,28 +55,18 @@ function aboutOf(invariant: Invariant): InvariantAbout {
   }
 }
 
-function proveInvariant(bundle: Bundle, invariant: Invariant, limits: Limits): InvariantProof {
-  const { kind } = invariant
-  const about = aboutOf(invariant)
-  const proof = (
-    verdict: Verdict,
-    models: number,
-    counterexample: InvariantCounterexample | null
-  ): InvariantProof => ({ ...about, verdict, models, counterexample })
-  const resource = resourceOf(bundle, invariant.resource)
-  // safety: an invariant about nothing was refused when the policy was read; none may pass unseen
-  if (resource === undefined) throw new InternalError(`an invariant about no resource: ${invariant.resource}`)
-  const quest = questOf(bundle, resource, invariant)
+function decide(quest: Quest, limits: Limits): Outcome {
   const search = isUpdate(quest) ? searchUpdates : searchRows
   const { found, models, complete, doubtful } = search(quest, limits)
+  const none = { models, counterexample: null }
   if (found !== null) {
-    const shown = shownCase(quest, confirmed(quest, wholeCase(quest, found)))
-    return kind === 'possible' ? proof('proved', models, null) : proof('refuted', models, shown)
+    const counterexample = shownCase(quest, confirmed(quest, wholeCase(quest, found)))
+    return quest.anyWill ? { verdict: 'proved', ...none } : { verdict: 'refuted', models, counterexample }
   }
-  if (!complete) return proof('not proved: too large', models, null)
+  if (!complete) return { verdict: 'not proved: too large', ...none }
   // safety: a case that only may exist refutes nothing, and proves nothing either
-  if (doubtful) return proof('not proved: related rows', models, null)
-  return proof(kind === 'possible' ? 'refuted' : 'proved', models, null)
+  if (doubtful) return { verdict: 'not proved: related rows', ...none }
+  return { verdict: quest.anyWill ? 'refuted' : 'proved', ...none }
 }
 
 /**

@@ -1,10 +1,12 @@
-import { comparisonsOf, principalPart } from '../analysis/comparisons.js'
+import { type Comparison, comparisonsOf, principalPart } from '../analysis/comparisons.js'
 import { domainsOf } from '../analysis/domain.js'
 import { type Space, spaceOf } from '../analysis/models.js'
+import { type Beside, besideOf } from '../analysis/related.js'
+import type { StaticAbility } from '../engine/ability.js'
 import type { Values } from '../ir/evaluate.js'
 import { GATES, type Gate, gateConditions, gatesOf } from '../ir/gates.js'
 import type { Bundle, Resource } from '../ir/model.js'
-import { neverOpens } from './gate.js'
+import { neverOpens, relatedRowsOf } from './gate.js'
 import { listsOf } from './lists.js'
 import type { TableSecurity } from './read-back.js'
 import {
@@ -16,7 +18,7 @@ import {
   type Side,
   stockCasl
 } from './sides.js'
-import { type SignatureFor, signaturesOf } from './signatures.js'
+import { signaturesOf } from './signatures.js'
 import { type SqlExpression, sqlComparisons } from './sql-expression.js'
 import { type DatabaseRole, gateOf, hasPolicy } from './table-security.js'
 
@@ -28,11 +30,25 @@ export interface Subject {
   readonly roles: readonly DatabaseRole[]
 }
 
+/** What the plans of all gates of a resource have in common. */
+export interface Common {
+  readonly abilityFor: AbilityFor
+  /** What the rules of all gates ask of the principal. */
+  readonly principals: readonly Comparison[]
+  readonly report: (finding: string) => void
+}
+
+/** What the rules of a resource ask of the principal, at whatever gate. */
+export function principalComparisons(bundle: Bundle, resource: Resource): readonly Comparison[] {
+  const conditions = new Set(gatesOf(bundle).flatMap(gate => gateConditions(resource, gate)))
+  return [...conditions].flatMap(comparisonsOf).map(principalPart)
+}
+
 /** The models of a gate, and the SQL of each role at it. */
 export interface Plan {
   readonly question: GateQuestion
   readonly space: Space
-  readonly signatures: SignatureFor
+  readonly beside: Beside
   readonly sql: readonly RoleSql[]
 }
 
@@ -50,7 +66,7 @@ interface RoleSql {
 export function planOf(
   { bundle, resource, security, roles }: Subject,
   gate: Gate,
-  { abilityFor, report }: { readonly abilityFor: AbilityFor; readonly report: (finding: string) => void }
+  { abilityFor, principals, report }: Common
 ): Plan {
   // added actions are the app's alone: PostgreSQL has no command for them
   const command = GATES.find(one => one === gate)
@@ -62,18 +78,18 @@ export function planOf(
           expression: gateOf(security, command, role.role),
           hasPolicy: hasPolicy(security, command, role.role)
         }))
-  const compared = (one: Gate) => gateConditions(resource, one).flatMap(comparisonsOf)
   const domains = domainsOf(resource, [
-    ...gatesOf(bundle).flatMap(compared).map(principalPart),
-    ...compared(gate),
+    ...principals,
+    ...gateConditions(resource, gate).flatMap(comparisonsOf),
     ...expressions.flatMap(({ expression }) => sqlComparisons(expression))
   ])
   const texts = expressions.map(({ expression }) => expression)
   const lists = listsOf(resource, gate, texts)
   const question = { bundle, resource, gate, domains, report }
   const sql = expressions.map(one => ({ ...one, madeFor: madeFor(question, one.role, roles) }))
-  const signatures = signaturesOf(question, texts, abilityFor)
-  return { question, space: spaceOf(domains, lists), signatures, sql }
+  const signature = signaturesOf(question, texts, abilityFor)
+  const space = spaceOf(domains, lists)
+  return { question, space, beside: besideOf(space, { empty: relatedRowsOf(question), signature }), sql }
 }
 
 const MATES: Readonly<Partial<Record<Gate, Gate>>> = { update: 'update_new', update_new: 'update' }
@@ -88,11 +104,11 @@ export function mateOf({ question, sql }: Plan, plans: readonly Plan[]): Plan | 
 export function sidesOf(
   { question, sql }: Plan,
   mate: Plan | undefined,
-  abilityFor: AbilityFor
+  { abilityFor, ability }: { readonly abilityFor: AbilityFor; readonly ability: StaticAbility }
 ): readonly Side[] {
   return [
     stockCasl(question, abilityFor),
-    compiled(question),
+    compiled(question, ability),
     ...sql.map(({ role, expression, hasPolicy, madeFor }) => {
       // an update needs an old and a new row: if the rules never open one half, the other one may stay closed
       const idle = !hasPolicy && mate !== undefined && neverOpens(mate, madeFor)

@@ -1,4 +1,5 @@
 import type { Bundle } from '../ir/model.js'
+import { noneAlike } from './alike.js'
 import { type InvariantProgress, proveInvariants } from './invariants.js'
 import { loadParser } from './read-back.js'
 import { invariantName, type ProofReport, worst } from './report.js'
@@ -12,8 +13,8 @@ import { MAX_MODELS, type ProveOptions, proveResource } from './resource.js'
  */
 export async function prove(bundle: Bundle, options: ProveOptions = {}): Promise<ProofReport> {
   const start = performance.now()
-  const parse = await loadParser()
-  const resources = bundle.resources.map(resource => proveResource(bundle, resource, parse, options))
+  const tools = { parse: await loadParser(), alike: noneAlike() }
+  const resources = bundle.resources.map(resource => proveResource(bundle, resource, tools, options))
   const tell = seldom((about, done, all) => options.onProgress?.(invariantName(about), done, all))
   const invariants = proveInvariants(bundle, options.maxModels ?? MAX_MODELS, tell)
   return {

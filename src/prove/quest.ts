@@ -1,5 +1,6 @@
 import type { Comparison } from '../analysis/comparisons.js'
 import { comparisonsOf } from '../analysis/comparisons.js'
+import { mayBe } from '../analysis/possible.js'
 import type { Wanted } from '../analysis/witnesses.js'
 import { InternalError } from '../errors/errors.js'
 import { type Case, evaluate, type Truth } from '../ir/evaluate.js'
@@ -27,6 +28,8 @@ export interface Quest {
   readonly wanted: Wanted
   /** Of which one must change, and then `when` is asked of the old row alone. Null where any allowed case will do. */
   readonly changes: readonly string[] | null
+  /** Whether it is enough that there is a case. Else the smallest is sought. */
+  readonly anyWill: boolean
 }
 
 /** A case that is allowed and wanted, with both rows of an update. Only what is looked at has a value. */
@@ -63,7 +66,8 @@ export function questOf(bundle: Bundle, resource: Resource, invariant: Invariant
     when,
     questions,
     wanted: WANTED[kind],
-    changes: kind === 'only_when' ? invariant.columns : null
+    changes: kind === 'only_when' ? invariant.columns : null,
+    anyWill: kind === 'possible'
   }
 }
 
@@ -116,8 +120,19 @@ export function opener({ resource, questions }: Quest, row?: 'old' | 'new'): (at
   return at => gates.every(opens => opens(at))
 }
 
+/** Whether a principal may have a case at all: what no row can change is asked once for all rows. */
+export function admits({ resource, questions, when, wanted }: Quest): (who: Who) => boolean {
+  const gates = questions.map(({ gate }) => gateCondition(resource, gate))
+  return ({ principal, now }) => {
+    const who = now === null ? { principal } : { principal, now }
+    return gates.every(one => mayBe(one, 'true', who)) && mayBe(when, wanted, who)
+  }
+}
+
+type Who = Pick<PartialCase, 'principal' | 'now'>
+
 /** The case that a row makes beside a principal. */
-export function caseOf({ principal, now }: Pick<PartialCase, 'principal' | 'now'>, row: Named): Case {
+export function caseOf({ principal, now }: Who, row: Named): Case {
   return now === null ? { principal, row } : { principal, row, now }
 }
 

@@ -1,6 +1,6 @@
 import { type Compared, type Comparison, relationsOf } from '../analysis/comparisons.js'
 import type { RelatedLists } from '../analysis/counting.js'
-import type { PrincipalPart, Space } from '../analysis/models.js'
+import type { Space } from '../analysis/models.js'
 import type { RelatedRows } from '../analysis/related.js'
 import { countFor, union, type Wanted, witnessesOf } from '../analysis/witnesses.js'
 import type { Related, Values } from '../ir/evaluate.js'
@@ -26,7 +26,7 @@ export interface RelatedSearch {
   readonly keys: readonly Comparison[]
   /** The keys of related rows that some condition reads, which are those of the row. */
   readonly joins: readonly Comparison[]
-  readonly howFor: (principal: Values) => (part: PrincipalPart) => RelatedRows
+  readonly how: RelatedRows
 }
 
 /** What some demands on a row of a resource need of related rows. */
@@ -49,17 +49,17 @@ export function relatedSearch(
     joins: keyed.flatMap(({ ends: { local, remote } }) =>
       remote === null ? [] : [{ terms: [local, remote], ordered: false }]
     ),
-    howFor:
-      principal =>
-      ({ now }) => {
+    how: {
+      empty: () => ({}),
+      signature: (principal, now) => {
         const signed = signatures(principal, now)
-        const signature = (relation: string) => {
+        return relation => {
           const seen = signed(relation)
           const key = compared.get(relation)
-          return key === undefined ? seen : (row: Related) => `${seen(row)} ${typeof row[key]} ${row[key]}`
+          return key === undefined ? seen : row => `${seen(row)} ${typeof row[key]} ${row[key]}`
         }
-        return { empty: () => ({}), signature }
       }
+    }
   }
 }
 

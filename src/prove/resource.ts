@@ -1,14 +1,16 @@
 import { caslRules } from '../backends/casl.js'
 import { accessorOf } from '../backends/sql/names.js'
 import { roleViews, tableObjects } from '../backends/sql/policies.js'
+import { buildAbility } from '../engine/ability.js'
 import { type Gate, gatesOf } from '../ir/gates.js'
 import type { Bundle, Resource } from '../ir/model.js'
+import type { Alike } from './alike.js'
 import { compareSides, sizeOf } from './gate.js'
-import { mateOf, type Plan, planOf, type Subject, sidesOf } from './plan.js'
+import { mateOf, type Plan, planOf, principalComparisons, type Subject, sidesOf } from './plan.js'
 import { type Parser, readTable, type TableSecurity } from './read-back.js'
 import { namesOf } from './read-operand.js'
 import { type GateProof, isDecided, type ResourceProof, type Verdict, worst } from './report.js'
-import { type PortableRules, portableAbilities } from './sides.js'
+import { type PortableAbilities, type PortableRules, portableAbilities } from './sides.js'
 import { misshapen } from './table-security.js'
 import { ReadBackError } from './tree.js'
 
@@ -28,11 +30,11 @@ export interface ProveOptions {
 /** The most cases of one resource, unless a caller says otherwise: some minutes. */
 export const MAX_MODELS = 2_000_000
 
-/** Proves one resource. */
+/** Proves one resource. One like it that was proved before is in `alike`. */
 export function proveResource(
   bundle: Bundle,
   resource: Resource,
-  parse: Parser,
+  { parse, alike }: { readonly parse: Parser; readonly alike: Alike },
   options: ProveOptions
 ): ResourceProof {
   const start = performance.now()
@@ -56,7 +58,11 @@ export function proveResource(
     return done('not proved: unreadable SQL', [])
   }
   if (security !== null) for (const finding of misshapen(security, roles, resource)) findings.add(finding)
-  const gates = proveGates({ bundle, resource, security, roles }, findings, options)
+  const casl = options.emitted?.casl ?? (caslRules as unknown as PortableRules)
+  const subject = { bundle, resource, security, roles }
+  const known = findings.size > 0 ? null : alike.find(bundle, subject, casl)
+  const gates =
+    known ?? proveGates(subject, portableAbilities(bundle, resource, casl), { findings, alike, options })
   const verdicts = gates.map(({ verdict }) => verdict)
   return done(worst(findings.size > 0 ? [...verdicts, 'refuted'] : verdicts), gates)
 }
@@ -79,14 +85,24 @@ export function tableSql(resource: Resource, bundle: Bundle): string {
     .join('\n')
 }
 
+interface Proving {
+  readonly findings: Set<string>
+  readonly alike: Alike
+  readonly options: ProveOptions
+}
+
 /** Proves the small gates first, until the next one would bring the resource over the limit. */
-function proveGates(subject: Subject, findings: Set<string>, options: ProveOptions): readonly GateProof[] {
+function proveGates(
+  subject: Subject,
+  { abilityFor, asked }: PortableAbilities,
+  { findings, alike, options }: Proving
+): readonly GateProof[] {
   const { maxModels = MAX_MODELS, onProgress } = options
   const gates = gatesOf(subject.bundle)
-  const casl = options.emitted?.casl ?? (caslRules as unknown as PortableRules)
-  const abilityFor = portableAbilities(subject.bundle, subject.resource, casl)
   const report = (finding: string) => void findings.add(finding)
-  const plans = gates.map(gate => planOf(subject, gate, { abilityFor, report }))
+  const principals = principalComparisons(subject.bundle, subject.resource)
+  const plans = gates.map(gate => planOf(subject, gate, { abilityFor, principals, report }))
+  const ability = buildAbility({ ...subject.bundle, resources: [subject.resource] })
   const sizes = new Map(plans.map(plan => [plan, sizeOf(plan, maxModels)]))
   const sizeOfPlan = (plan: Plan | undefined) => (plan && sizes.get(plan)) ?? 0
   const all = plans.reduce((sum, plan) => sum + sizeOfPlan(plan), 0)
@@ -100,11 +116,13 @@ function proveGates(subject: Subject, findings: Set<string>, options: ProveOptio
       proofs.set(gate, { gate, verdict: 'not proved: too large', models, counterexample: null })
       continue
     }
-    const outcome = compareSides(plan, sidesOf(plan, mate, abilityFor), done =>
+    const outcome = compareSides(plan, sidesOf(plan, mate, { abilityFor, ability }), done =>
       onProgress?.(subject.resource.name, spent + done, all)
     )
     proofs.set(gate, { gate, verdict: outcome.counterexample === null ? 'proved' : 'refuted', ...outcome })
     spent += models
   }
-  return gates.flatMap(gate => proofs.get(gate) ?? [])
+  const proved = gates.flatMap(gate => proofs.get(gate) ?? [])
+  if (findings.size === 0) alike.keep(subject, proved, asked())
+  return proved
 }

@@ -1,6 +1,6 @@
 import { createMongoAbility, type MongoAbility } from '@casl/ability'
 import type { Domain } from '../analysis/domain.js'
-import { askGate, buildAbility } from '../engine/ability.js'
+import { askGate, type StaticAbility } from '../engine/ability.js'
 import type { Values } from '../ir/evaluate.js'
 import { type Gate, gateOpener, gatesOf } from '../ir/gates.js'
 import type { Bundle, Resource } from '../ir/model.js'
@@ -44,7 +44,10 @@ const always = (): boolean => true
 /** The definition: the reference interpreter on the rules as written. */
 export function reference({ resource, gate }: GateQuestion): (principal: Values, now: Now) => Opens {
   const opens = gateOpener(resource, gate)
-  return (principal, now) => row => opens(now === null ? { principal, row } : { principal, row, now })
+  return (principal, now) => {
+    const at = kept((row: Values) => (now === null ? { principal, row } : { principal, row, now }))
+    return row => opens(at(row))
+  }
 }
 
 /** Stock CASL for one principal. */
@@ -53,33 +56,70 @@ export interface PortableAbility {
   readonly ability: MongoAbility
 }
 
+/** Someone who was asked about, and the portable rules of that principal. */
+export interface Asked {
+  readonly principal: Values
+  readonly now: Now
+  readonly rules: readonly EmittedRule[]
+}
+
 /** The ability of a principal at a time. */
 export type AbilityFor = (principal: Values, now: Now) => PortableAbility
+
+/** The abilities of one resource. */
+export interface PortableAbilities {
+  readonly abilityFor: AbilityFor
+  /** Everyone who was asked about, or null when there were too many to keep. */
+  readonly asked: () => readonly Asked[] | null
+}
 
 /** Abilities of one resource that are kept, because each gate asks for much the same principals. */
 const KEPT = 1_000
 
 /** Builds the ability of a principal, or finds it again. */
-export function portableAbilities(bundle: Bundle, resource: Resource, rulesFor: PortableRules): AbilityFor {
-  // rules of other resources have another subject: an ability never asks them for this one
-  const alone: Bundle = Object.freeze({ ...bundle, resources: [resource] })
-  const kept = new Map<string, PortableAbility>()
-  return (principal, now) => {
-    const key = keyOf({ ...principal, now })
-    const known = kept.get(key)
-    if (known !== undefined) return known
-    const rules = rulesFor(alone, principal, now)
-    const ability: MongoAbility = createMongoAbility(rules as unknown as MongoAbility['rules'], {
-      detectSubjectType: () => resource.name
-    })
-    const made = { rules, ability }
-    if (kept.size < KEPT) kept.set(key, made)
-    return made
+export function portableAbilities(
+  bundle: Bundle,
+  resource: Resource,
+  rulesFor: PortableRules
+): PortableAbilities {
+  const own = rulesOfOne(bundle, resource, rulesFor)
+  const kept = new Map<string, PortableAbility & Asked>()
+  let all = true
+  return {
+    asked: () => (all ? [...kept.values()] : null),
+    abilityFor: (principal, now) => {
+      const key = textOf({ ...principal, now })
+      const known = kept.get(key)
+      if (known !== undefined) return known
+      const rules = own(principal, now)
+      const ability: MongoAbility = createMongoAbility(rules as unknown as MongoAbility['rules'], {
+        detectSubjectType: () => resource.name
+      })
+      const made = { rules, ability, principal: { ...principal }, now }
+      if (kept.size < KEPT) kept.set(key, made)
+      else all = false
+      return made
+    }
   }
 }
 
-function keyOf(values: Values): string {
-  // JSON has neither wide integers nor infinity
+/** The portable rules of one resource. Those of others have another subject: an ability never asks them for this one. */
+export function rulesOfOne(
+  bundle: Bundle,
+  resource: Resource,
+  rulesFor: PortableRules
+): (principal: Values, now: Now) => readonly EmittedRule[] {
+  const alone: Bundle = Object.freeze({ ...bundle, resources: [resource] })
+  return (principal, now) => rulesFor(alone, principal, now)
+}
+
+/** Portable rules as text, without the name of their resource. */
+export function textOfRules(rules: readonly EmittedRule[], { name }: Resource): string {
+  return textOf(rules.map(rule => (rule['subject'] === name ? { ...rule, subject: null } : rule)))
+}
+
+/** JSON has neither wide integers nor infinity. */
+function textOf(values: unknown): string {
   return JSON.stringify(values, (_, value) =>
     typeof value === 'bigint' || typeof value === 'number' ? `number ${value}` : value
   )
@@ -121,13 +161,23 @@ export function stockCasl(
 }
 
 /** The compiled rules behind the decision engine. */
-export function compiled({ bundle, resource, gate }: GateQuestion): Side {
-  const ability = buildAbility({ ...bundle, resources: [resource] })
+export function compiled({ resource, gate }: GateQuestion, ability: StaticAbility): Side {
   return {
     name: 'compiled',
     mustEqual: always,
-    opensFor: (principal, now) => row =>
-      askGate(ability, gate, { type: resource.name, principal, row, now }).open
+    opensFor: (principal, now) => {
+      const question = kept((row: Values) => ({ type: resource.name, principal, row, now }))
+      return row => askGate(ability, gate, question(row)).open
+    }
+  }
+}
+
+/** Keeps what was last made: the models of a gate come as one row that changes. */
+function kept<T>(make: (row: Values) => T): (row: Values) => T {
+  let last: { readonly row: Values; readonly made: T } | null = null
+  return row => {
+    if (last?.row !== row) last = { row, made: make(row) }
+    return last.made
   }
 }
 

@@ -1,6 +1,6 @@
 import { createMongoAbility, type MongoAbility } from '@casl/ability'
 import { compilePredicate } from '../backends/compiled.js'
-import { evaluate, type Related, type Values } from '../ir/evaluate.js'
+import { evaluate, type Related, type Truth, type Values } from '../ir/evaluate.js'
 import type { Atom, Condition, Relation } from '../ir/formula.js'
 import { allowForm, gateConditions, gateForbids } from '../ir/gates.js'
 import { type Nnf, readableForm } from '../ir/normal-form.js'
@@ -14,7 +14,8 @@ export type Signature = (row: Related) => string
 /** The signatures of the related rows of a relation, for a principal at a time. */
 export type SignatureFor = (principal: Values, now: Now) => (relation: string) => Signature
 
-type Sight = (principal: Values, now: Now, row: Related) => unknown
+/** What one side finds in a related row: a digit for each of its parts. */
+type Sight = (principal: Values, now: Now, row: Related) => string
 
 /**
  * What the sides see of related rows. The conditions on a related row are cut into parts that do not read the row to
@@ -45,7 +46,7 @@ export function signaturesOf(
         rules.map(rule => rule['conditions']),
         relation
       )
-      return row => [...own.map(sight => String(sight(principal, now, row))), matches(row)].join()
+      return row => seenBy(own, principal, now, row) + matches(row)
     }
   }
 }
@@ -58,22 +59,35 @@ export function signaturesByReference(
   const sights = new Map(
     relations.map(({ name }) => [name, conditions.flatMap(one => ofReference(one, name))])
   )
-  return (principal, now) => relation => {
-    const own = sights.get(relation) ?? []
-    return row => own.map(sight => String(sight(principal, now, row))).join()
-  }
+  return (principal, now) => relation => row => seenBy(sights.get(relation) ?? [], principal, now, row)
 }
+
+function seenBy(sights: readonly Sight[], principal: Values, now: Now, row: Related): string {
+  let seen = ''
+  for (const sight of sights) seen += sight(principal, now, row)
+  return seen
+}
+
+function digit(truth: Truth): string {
+  return truth === null ? '2' : truth ? '1' : '0'
+}
+
+/** The digit of a related row that does not count. */
+const UNREADABLE = '-'
 
 function ofReference(condition: Condition, relation: string): readonly Sight[] {
   return existsIn(condition, relation).map(one => {
     const { allow, forbid } = one.relation.readable ?? { allow: null, forbid: [] }
     const parts = freeParts(one.of as Condition, readsOwnColumn)
     return (principal, now, row) => {
-      const at = { principal, row, ...(now === null ? {} : { now }) }
+      const when = now === null ? {} : { now }
+      const at = { principal, row, ...when }
       const counts =
         (allow === null || allow.some(part => evaluate(part, at) === true)) &&
         forbid.every(part => evaluate(part, at) === false)
-      return counts && parts.map(part => evaluate(part, { ...at, row: {}, related: row })).join('/')
+      if (!counts) return UNREADABLE
+      const inside = { principal, row: {}, related: row, ...when }
+      return parts.reduce((seen, part) => seen + digit(evaluate(part, inside)), '')
     }
   })
 }
@@ -82,8 +96,10 @@ function ofCompiled(form: Nnf, relation: string): readonly Sight[] {
   return existsIn(form, relation).map(one => {
     const counts = compilePredicate(readableForm(one.relation))
     const parts = freeParts(one.of as Nnf, readsOwnColumn).map(compilePredicate)
-    return (principal, now, row) =>
-      counts(principal, row, now) && parts.map(part => part(principal, {}, now, row)).join('/')
+    return (principal, now, row) => {
+      if (!counts(principal, row, now)) return UNREADABLE
+      return parts.reduce((seen, part) => seen + digit(part(principal, {}, now, row)), '')
+    }
   })
 }
 
@@ -92,7 +108,8 @@ function ofDatabase(expression: SqlExpression, relation: string): readonly Sight
     const free = (part: SqlExpression) =>
       sqlComparisons(part).some(({ terms }) => terms.some(({ kind }) => kind === 'column'))
     const parts = freeParts(one.of as SqlExpression, free).map(sqlTruth)
-    return (principal, now, row) => parts.map(part => part(principal, {}, now, row)).join('/')
+    return (principal, now, row) =>
+      parts.reduce((seen, part) => seen + digit(part(principal, {}, now, row)), '')
   })
 }
 

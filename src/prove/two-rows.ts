@@ -1,66 +1,30 @@
 import { countPrincipals } from '../analysis/counting.js'
-import { forEachRow, type Lists, type PrincipalPart, principalsOf } from '../analysis/models.js'
-import { countDistinct, listsBeside } from '../analysis/related.js'
-import { type Case, evaluate } from '../ir/evaluate.js'
-import { changedColumns, columnBar } from '../ir/gates.js'
+import { principalsOf } from '../analysis/models.js'
+import { besideOf, countDistinct, listsBeside } from '../analysis/related.js'
+import { changedColumns } from '../ir/gates.js'
 import type { Value } from '../ir/values.js'
 import { type Named, weightOf } from './counterexample.js'
-import { type Half, type Halves, halvesOf } from './halves.js'
 import {
-  caseOf,
-  type Found,
-  isPossible,
-  type Limits,
-  meets,
-  opener,
-  type Quest,
-  type Search,
-  wholeCase
-} from './quest.js'
-import { keyFit } from './related-rows.js'
-import { type Names, renamings, textOf, tieOf } from './ties.js'
+  type BesideOne,
+  besideOne,
+  type HalfRow,
+  openRows,
+  pairingOf,
+  rowsByTie,
+  tieWith
+} from './half-rows.js'
+import { halvesOf } from './halves.js'
+import { admits, type Found, isPossible, type Limits, type Quest, type Search, wholeCase } from './quest.js'
+import { renamings } from './ties.js'
 
-/** An old or new row whose gates are open. Of rows that can do the same the lightest is kept. */
-interface HalfRow {
-  readonly row: Named
-  readonly weight: number
-  readonly wanted: boolean
-  /** Of an old row: the columns, of those that both rows have, that may not change. */
-  readonly barred: readonly string[]
-}
-
-/** Counts rows and pairs, and ends a search that takes too many. */
-interface Meter {
+/** What a search has met. */
+interface Met {
+  found: Found | null
   models: number
   doubtful: boolean
-  readonly limit: number
 }
 
 class TooMany extends Error {}
-
-function count(meter: Meter): void {
-  meter.models++
-  if (meter.models > meter.limit) throw new TooMany()
-}
-
-/** What a search does with each principal. */
-interface Pairing {
-  readonly quest: Quest
-  readonly halves: Halves
-  readonly opens: Readonly<Record<'old' | 'new', (at: Case) => boolean>>
-  readonly fits: Readonly<Record<'old' | 'new', ReturnType<typeof keyFit>>>
-  readonly principal: Named
-  readonly meter: Meter
-}
-
-/** One principal, and the related rows beside it. */
-interface Beside extends Pairing {
-  readonly part: PrincipalPart
-  readonly lists: Lists
-  /** Lists by number: both halves choose from the same ones. */
-  readonly numbers: ReadonlyMap<unknown, number>
-  readonly names: Names
-}
 
 /**
  * Tries every update: for each principal the old rows and the new rows whose gates are open are collected, and an old
@@ -69,138 +33,61 @@ interface Beside extends Pairing {
  */
 export function searchUpdates(quest: Quest, { maxModels, onProgress }: Limits): Search {
   const halves = halvesOf(quest)
-  const principal: Record<string, Value> = {}
-  const howFor = halves.related.howFor(principal)
-  const sizeOf = ({ counted }: Half) => countDistinct(counted, principal, howFor, maxModels)
-  const atLeast = sizeOf(halves.old) + sizeOf(halves.next)
+  const beside = besideOf(halves.all, halves.related.how)
+  const atLeast = countDistinct([halves.old.counted, halves.next.counted], beside, maxModels)
   if (atLeast > maxModels) return { found: null, models: atLeast, complete: false, doubtful: false }
-  const meter: Meter = { models: 0, doubtful: false, limit: maxModels }
-  const pairing: Pairing = {
-    quest,
-    halves,
-    opens: { old: opener(quest, 'old'), new: opener(quest, 'new') },
-    fits: {
-      old: keyFit(halves.old.space, halves.old.relations),
-      new: keyFit(halves.next.space, halves.next.relations)
-    },
-    principal,
-    meter
-  }
+  const met: Met = { found: null, models: 0, doubtful: false }
+  const pairing = pairingOf(quest, halves, () => {
+    if (++met.models > maxModels) throw new TooMany()
+  })
+  const mayAdmit = admits(quest)
   const all = Number(countPrincipals(halves.all.domains))
-  let found: Found | null = null
-  let done = 0
+  const principal: Record<string, Value> = {}
   try {
     for (const part of principalsOf(halves.all, principal)) {
-      const lists = listsBeside(halves.all, part, howFor(part))
-      const numbers = new Map([...lists.values()].flat().map((list, i) => [list, i]))
-      const names = { shared: halves.shared, domains: halves.all.domains, taken: part.used }
-      const pair = lightest({ ...pairing, part, lists, numbers, names }, found?.weight ?? null)
-      if (pair !== null) found = pair
-      onProgress(++done, all)
+      onProgress(part.index, all)
+      if (!mayAdmit({ principal, now: part.now })) continue
+      pairRows(besideOne(pairing, principal, part, listsBeside(beside, principal, part)), met)
+      if (quest.anyWill && met.found !== null) break
     }
-    return { found, models: meter.models, complete: true, doubtful: meter.doubtful }
+    return { ...met, complete: true }
   } catch (error) {
     if (!(error instanceof TooMany)) throw error
     // safety: what was found stands; that nothing was found says nothing
-    return { found, models: Math.max(meter.models, atLeast), complete: false, doubtful: meter.doubtful }
+    return { ...met, models: Math.max(met.models, atLeast), complete: false }
   }
 }
 
-/** The lightest pair that is lighter than a limit. */
-function lightest(beside: Beside, limit: number | null): Found | null {
+/** Pairs the rows of one principal, and keeps the lightest pair that is wanted. */
+function pairRows(beside: BesideOne, met: Met): void {
+  const { quest, principal, part } = beside
+  const before = openRows(beside, 'old')
+  if (before.length === 0) return
   const next = openRows(beside, 'new')
-  if (next.length === 0) return null
   const partners = new Map<string, ReadonlyMap<string, readonly HalfRow[]>>()
-  const own = weightOf(beside.principal)
-  let found: Found | null = null
-  for (const old of openRows(beside, 'old')) {
+  const own = weightOf(principal)
+  for (const old of before) {
     const barred = old.barred.join()
     const byTie = partners.get(barred) ?? rowsByTie(beside, next, old.barred)
     partners.set(barred, byTie)
     for (const one of byTie.get(tieWith(beside, old.row, old.barred)) ?? []) {
-      count(beside.meter)
+      beside.count()
       const weight = own + old.weight + one.weight
-      if (weight >= (found?.weight ?? limit ?? Number.POSITIVE_INFINITY)) break
+      if (weight >= (met.found?.weight ?? Number.POSITIVE_INFINITY)) break
       const pair = paired(beside, old, one)
       if (pair === null) continue
-      const whole = { ...pair, principal: { ...beside.principal }, now: beside.part.now, weight }
-      if (isPossible(beside.quest, wholeCase(beside.quest, whole))) {
-        found = whole
+      const found = { ...pair, principal: { ...principal }, now: part.now, weight }
+      if (isPossible(quest, wholeCase(quest, found))) {
+        met.found = found
         break
       }
-      beside.meter.doubtful = true
+      met.doubtful = true
     }
   }
-  return found
-}
-
-/** The rows of one half whose gates are open, the lightest first. */
-function openRows(beside: Beside, which: 'old' | 'new'): readonly HalfRow[] {
-  const { quest, halves, principal, part } = beside
-  const { resource, when, wanted, changes } = quest
-  const { space } = which === 'old' ? halves.old : halves.next
-  const [opens, fits] = [beside.opens[which], beside.fits[which]]
-  const asked = which === 'old' || changes === null
-  const shared = [...halves.shared.keys()]
-  const kept = new Map<string, HalfRow>()
-  const row: Record<string, Named[string]> = {}
-  const at = caseOf({ principal, now: part.now }, row)
-  const visit = () => {
-    count(beside.meter)
-    if (!fits(row, part.used) || !opens(at)) return
-    const barred = which === 'new' ? [] : shared.filter(column => columnBar(resource, [column], at) !== null)
-    const interesting = asked && meets(evaluate(when, at), wanted)
-    // an old row that may lose the columns to nobody is no violation
-    if (changes !== null && which === 'old' && (!interesting || changes.every(one => barred.includes(one))))
-      return
-    const values = shared.map(column => textOf((row[column] ?? null) as Value)).join('|')
-    const key = `${interesting} ${barred} ${values} ${listsIn(beside, row, null)}`
-    const weight = weightOf(row)
-    if (weight >= (kept.get(key)?.weight ?? Number.POSITIVE_INFINITY)) return
-    kept.set(key, { row: { ...row }, weight, wanted: interesting, barred })
-  }
-  forEachRow(space, part, row, visit, beside.lists)
-  return [...kept.values()].sort((a, b) => a.weight - b.weight)
-}
-
-/** The related rows that both halves look at, of all relations or of those whose key is one of some columns. */
-function listsIn({ halves, numbers }: Beside, row: Named, keys: readonly string[] | null): string {
-  return halves.links
-    .filter(({ local }) => keys === null || keys.includes(local))
-    .map(({ name }) => numbers.get(row[name]))
-    .join()
-}
-
-/** What two rows have in common that can be made equal in the columns that may not change. */
-function tieWith(beside: Beside, row: Named, barred: readonly string[]): string {
-  return `${tieOf(beside.names, row, barred)} ${listsIn(beside, row, barred)}`
-}
-
-/** The rows by what an old row must have in common with them. */
-function rowsByTie(
-  beside: Beside,
-  next: readonly HalfRow[],
-  barred: readonly string[]
-): ReadonlyMap<string, readonly HalfRow[]> {
-  const map = new Map<string, HalfRow[]>()
-  const { links } = beside.halves
-  const loose = (row: Named) => links.map(one => textOf(row[one.local] as Value)).join('|')
-  const seen = new Set<string>()
-  for (const one of next) {
-    const tie = tieWith(beside, one.row, barred)
-    if (beside.quest.changes === null) {
-      // where any wanted row will do, the lightest and the lightest wanted one are enough: of each key and its rows
-      const same = `${tie} ${loose(one.row)} ${listsIn(beside, one.row, null)}`
-      if (seen.has(`true ${same}`) || seen.has(`${one.wanted} ${same}`)) continue
-      seen.add(`${one.wanted} ${same}`)
-    }
-    map.set(tie, [...(map.get(tie) ?? []), one])
-  }
-  return map
 }
 
 function paired(
-  beside: Beside,
+  beside: BesideOne,
   old: HalfRow,
   next: HalfRow
 ): { readonly row: Named; readonly next: Named } | null {
@@ -223,7 +110,7 @@ function paired(
 }
 
 /** An old and a new row, or null when one key would lead to two lists of related rows. */
-function together({ quest, halves }: Beside, old: Named, next: Named): { row: Named; next: Named } | null {
+function together({ quest, halves }: BesideOne, old: Named, next: Named): { row: Named; next: Named } | null {
   if (halves.links.some(({ name, local }) => old[local] === next[local] && old[name] !== next[name]))
     return null
   // a column that one half does not look at stays as it is in the other

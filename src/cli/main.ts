@@ -1,10 +1,12 @@
 #!/usr/bin/env node
+import { text } from 'node:stream/consumers'
 import { colorsFor, type Io } from './io.js'
 import { run } from './run.js'
 
 const io: Io = {
-  out: text => void process.stdout.write(text),
-  err: text => void process.stderr.write(text),
+  out: words => void process.stdout.write(words),
+  err: words => void process.stderr.write(words),
+  input: () => text(process.stdin),
   env: process.env,
   outColors: colorsFor(process.stdout.isTTY, process.env),
   errColors: colorsFor(process.stderr.isTTY, process.env)

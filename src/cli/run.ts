@@ -4,12 +4,21 @@ import { type Context, EXIT, examples, report } from './command.js'
 import { registerCheck } from './commands/check.js'
 import { registerCompile } from './commands/compile.js'
 import { registerDiff } from './commands/diff.js'
+import { registerExplain } from './commands/explain.js'
 import { registerMigrate } from './commands/migrate.js'
 import { registerProve } from './commands/prove.js'
 import { registerServe } from './commands/serve.js'
 import type { Io } from './io.js'
 
-const COMMANDS = [registerCheck, registerCompile, registerDiff, registerMigrate, registerProve, registerServe]
+const COMMANDS = [
+  registerCheck,
+  registerCompile,
+  registerDiff,
+  registerExplain,
+  registerMigrate,
+  registerProve,
+  registerServe
+]
 
 /** Runs one command line (without the program's name) and gives its exit code. Never throws, never exits. */
 export async function run(argv: readonly string[], io: Io): Promise<number> {

@@ -1,12 +1,10 @@
-import type { Now } from '../backends/compiled.js'
-import type { Values } from '../ir/evaluate.js'
-import { questionsOf } from '../ir/gates.js'
-import { ACTIONS, type Bundle, type Resource } from '../ir/model.js'
-import { askGate, buildAbility } from './ability.js'
-import { changedRow, principalOf, rowOf } from './attributes.js'
-import { type ColumnJudge, columnJudge } from './columns.js'
+import type { Bundle } from '../ir/model.js'
+import { type ExplainOptions, explain } from './explain/explain.js'
+import type { Explanation } from './explain/explanation.js'
+import { nearestSearch } from './explain/nearest.js'
+import { Judge } from './judge.js'
 import { type AbilityRow, abilityFor, abilityRow, type RowAbility } from './portable.js'
-import type { Answer, DecisionRequest, DenyCode, ReasonCode } from './request.js'
+import type { Answer, DecisionRequest, DenyCode } from './request.js'
 
 /** Decides requests by one policy. Holds no state beside the policy and does no I/O. */
 export interface Engine {
@@ -30,6 +28,13 @@ export interface Engine {
   row(type: string, attributes: Readonly<Record<string, unknown>>): AbilityRow
   /** A deny for a reason that was found before the rules were asked. */
   deny(code: DenyCode, reason: string): Answer
+  /**
+   * Why `decide` decides a request as it does: each rule with the truth of each of its parts and the values they
+   * compared, and for a deny the smallest change that would allow it. Much slower than a decision.
+   *
+   * @throws InternalError when the explanation does not come to the decision
+   */
+  explain(request: DecisionRequest, options?: ExplainOptions): Explanation
 }
 
 /** What an engine may be given. */
@@ -38,88 +43,25 @@ export interface EngineOptions {
   readonly clock?: () => number
 }
 
-/** The type of subject that the tenancy tables know. */
-export const SUBJECT_TYPE = 'user'
-
-interface Judged {
-  readonly resource: Resource
-  readonly columns: ColumnJudge
-}
-
 /** Compiles the rules of a bundle into an engine. */
 export function createEngine(
   bundle: Bundle,
   { clock = () => Date.now() * 1000 }: EngineOptions = {}
 ): Engine {
-  const ability = buildAbility(bundle)
-  const judged: ReadonlyMap<string, Judged> = new Map(
-    bundle.resources.map(resource => [resource.name, { resource, columns: columnJudge(resource) }])
-  )
-  const answer = (decision: boolean, code: ReasonCode, reason: string, rule: string | null): Answer => ({
-    decision,
-    context: { reason, code, rule, revision: bundle.revision }
-  })
-  const deny: Engine['deny'] = (code, reason) => answer(false, code, reason, null)
-
-  const judge = (
-    action: string,
-    type: string,
-    principal: Values,
-    rows: Readonly<Record<'old' | 'new', Values>>,
-    now: Now
-  ): Answer => {
-    let allowedBy: string | null = null
-    for (const { gate, row } of questionsOf(bundle, action) ?? []) {
-      const { open, rule } = askGate(ability, gate, { type, principal, row: rows[row], now })
-      const which = gate === 'update_new' ? 'the row as it would become' : 'this row'
-      if (rule === null) return deny('no_rule', `no rule allows ${action} on ${type} for ${which}`)
-      if (!open)
-        return answer(false, 'forbidden', `the rule ${rule} of ${type} forbids ${action} for ${which}`, rule)
-      allowedBy ??= rule
-    }
-    if (allowedBy === null) return deny('unknown_action', 'the policy has no such action')
-    return answer(true, 'allowed', `the rule ${allowedBy} of ${type} allows ${action}`, allowedBy)
-  }
-
+  const judge = new Judge(bundle)
+  const nearest = nearestSearch(bundle, (request, now) => judge.decide(judge.prepare(request), now).decision)
   return {
     bundle,
     revision: bundle.revision,
-    deny,
+    deny: (code, reason) => judge.deny(code, reason),
     abilityFor: attributes => abilityFor(bundle, attributes, clock()),
     row: (type, attributes) => abilityRow(bundle, type, attributes),
-    decide: request => {
-      const found = judged.get(request.resource.type)
-      if (found === undefined) return deny('unknown_type', 'the policy has no such resource type')
-      const { resource, columns } = found
-      const action = request.action.name
-      const asked = questionsOf(bundle, action)
-      if (asked === null) return deny('unknown_action', `actions: ${actionNames(bundle)}`)
-      if (request.subject.type !== SUBJECT_TYPE) {
-        return deny('unknown_subject_type', `subjects are of type ${SUBJECT_TYPE}`)
-      }
-      const principal = principalOf(bundle, request)
-      if (!principal.ok) return deny(principal.code, principal.reason)
-      const row = rowOf(resource, request)
-      if (!row.ok) return deny(row.code, row.reason)
-      const changes = asked.some(({ gate }) => gate === 'update')
-      const next = changes ? changedRow(resource, row.values, request) : row
-      if (!next.ok) return deny(next.code, next.reason)
+    decide: request => judge.decide(judge.prepare(request), clock()),
+    explain: (request, options = {}) => {
       const now = clock()
-      const verdict = judge(
-        action,
-        resource.name,
-        principal.values,
-        { old: row.values, new: next.values },
-        now
-      )
-      if (!verdict.decision || !changes) return verdict
-      const barred = columns(principal.values, row.values, next.values, now)
-      return barred === null ? verdict : deny(barred.code, barred.reason)
+      const prepared = judge.prepare(request)
+      const answer = judge.decide(prepared, now)
+      return explain({ bundle, request, prepared, answer, now, nearest }, options)
     }
   }
-}
-
-/** The four actions and those that a policy adds, for people. */
-export function actionNames(bundle: Bundle): string {
-  return [...ACTIONS, ...bundle.actions.map(({ name }) => name)].join(', ')
 }

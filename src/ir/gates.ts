@@ -103,6 +103,24 @@ export function allowForm(resource: Resource, gate: Gate, partForm: PartForm = a
   return and([normalize(KNOWN_PRINCIPAL), ...allows])
 }
 
+/** One demand of a gate: some of its allow rules is true and all of its forbid rules are false, of one part of them. */
+export interface GateDemand {
+  readonly action: string
+  readonly part: 'when' | 'check'
+  readonly allows: readonly Rule[]
+  readonly forbids: readonly Rule[]
+}
+
+/** What a gate demands, beside that the principal is known: that of its own action, then that of read. */
+export function gateDemands(resource: Resource, gate: Gate): readonly GateDemand[] {
+  const { own, also } = partsOf(gate)
+  return [own, ...also].map(one => ({
+    ...one,
+    allows: rulesFor(resource, 'allow', one),
+    forbids: rulesFor(resource, 'forbid', one)
+  }))
+}
+
 /** The allow rules that can open a gate, in the order of their ids. */
 export function gateRules(resource: Resource, gate: Gate): readonly Rule[] {
   return rulesFor(resource, 'allow', partsOf(gate).own)

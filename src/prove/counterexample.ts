@@ -1,18 +1,9 @@
 import { anyValue } from '../analysis/sorts.js'
 import type { Related, Values } from '../ir/evaluate.js'
+import { type JsonValue, jsonValue } from '../ir/json.js'
 import type { Bundle, Column, Resource } from '../ir/model.js'
-import { formatDate, formatTimestamp } from '../ir/time.js'
-import type { Type } from '../ir/types.js'
+import { formatTimestamp } from '../ir/time.js'
 import type { Value } from '../ir/values.js'
-
-/** A value in JSON: whole numbers beyond 2^53 are text, and so are dates and times, as everywhere in twinrule. */
-export type JsonValue =
-  | string
-  | number
-  | boolean
-  | null
-  | readonly JsonValue[]
-  | { readonly [name: string]: JsonValue }
 
 /** A principal and a row on which the locks differ, complete and ready to be pasted into a test. */
 export interface Counterexample {
@@ -66,7 +57,7 @@ export function counterexampleOf(
 ): Counterexample {
   const attributes = bundle.principal.map(({ name, type }) => [
     name,
-    json(type, chosen(principal, name) ?? null)
+    jsonValue(type, chosen(principal, name) ?? null)
   ])
   // an absent relation is one that no rule of the gate speaks of
   const related = resource.relations.map(({ name, columns }) => {
@@ -90,15 +81,7 @@ function wholeRow(columns: readonly Column[], values: Named): Readonly<Record<st
   return Object.fromEntries(
     columns.map(({ name, type, nullable }) => {
       const value = chosen(values, name)
-      return [name, json(type, value === undefined ? anyValue(type, nullable) : value)]
+      return [name, jsonValue(type, value === undefined ? anyValue(type, nullable) : value)]
     })
   )
-}
-
-function json(type: Type, value: Value): JsonValue {
-  if (value === null) return null
-  if (type.kind === 'set') return (value as readonly Value[]).map(item => json(type.of, item))
-  if (type.kind === 'date') return formatDate(Number(value))
-  if (type.kind === 'timestamptz') return formatTimestamp(value as number | bigint)
-  return typeof value === 'bigint' ? String(value) : (value as string | number | boolean)
 }

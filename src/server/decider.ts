@@ -1,5 +1,6 @@
 import type { Facts, FactsReader, PrincipalFacts } from '../db/facts.js'
-import { actionNames, type Engine, SUBJECT_TYPE } from '../engine/engine.js'
+import type { Engine } from '../engine/engine.js'
+import { actionNames, SUBJECT_TYPE } from '../engine/question.js'
 import type { Answer } from '../engine/request.js'
 import { InternalError, TwinruleError } from '../errors/errors.js'
 import { type GateQuestion, questionsOf } from '../ir/gates.js'

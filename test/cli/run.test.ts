@@ -64,12 +64,21 @@ t.test('colours are for terminals without NO_COLOR', async t => {
 
 t.test('the program passes its exit code on', async t => {
   const main = join(ROOT, 'src/cli/main.ts')
-  const start = (...argv: string[]) =>
-    promisify(execFile)(process.execPath, ['--import', '@tapjs/typescript/import', main, ...argv], {
-      cwd: ROOT,
-      env: { ...process.env, TS_NODE_TRANSPILE_ONLY: '1' }
-    })
+  const start = (...argv: string[]) => {
+    const started = promisify(execFile)(
+      process.execPath,
+      ['--import', '@tapjs/typescript/import', main, ...argv],
+      {
+        cwd: ROOT,
+        env: { ...process.env, TS_NODE_TRANSPILE_ONLY: '1' }
+      }
+    )
+    started.child.stdin?.end()
+    return started
+  }
   t.match(await start('check', 'policies'), { stdout: '', stderr: /^no problems/ })
+  // nothing is written to its standard input, which ends at once
+  await t.rejects(start('explain', '-'), { code: 2, stderr: /standard input is not JSON/ })
   await t.rejects(start('check', 'src'), { code: 1, stdout: /TWR_POLICY_NO_FILES/ })
   await t.rejects(start('chek'), { code: 2, stderr: /Did you mean check/ })
 })

@@ -11,7 +11,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   policy: ['errors', 'ir'],
   backends: ['errors', 'ir'],
   analysis: ['errors', 'ir'],
-  engine: ['errors', 'ir', 'backends'],
+  engine: ['errors', 'ir', 'analysis', 'backends'],
   prove: ['errors', 'ir', 'analysis', 'backends', 'engine'],
   db: ['errors', 'ir', 'backends'],
   migrate: ['errors', 'ir', 'backends', 'db'],

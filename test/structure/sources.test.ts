@@ -61,7 +61,7 @@ t.test('the commands that the documents show exist', async t => {
   const { io, out } = capture()
   await run(['--help'], io)
   const commands = [...out().matchAll(/^ {2}(\w+) .*\[/gm)].map(([, name]) => name)
-  t.strictSame(commands, ['check', 'compile', 'diff', 'migrate', 'prove', 'serve'])
+  t.strictSame(commands, ['check', 'compile', 'diff', 'explain', 'migrate', 'prove', 'serve'])
   const builtIn = ['ci', 'test', 'start', 'install', 'i']
   for (const document of ['README.md', 'CONTRIBUTING.md']) {
     const text = read(document)

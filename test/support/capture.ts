@@ -8,7 +8,7 @@ export interface Captured {
 }
 
 /** Surroundings for `run` that keep what it writes. */
-export function capture(env: Record<string, string> = {}): Captured {
+export function capture(env: Record<string, string> = {}, input = ''): Captured {
   let [out, err] = ['', '']
   const plain = colorsFor(false, env)
   const io: Io = {
@@ -18,6 +18,7 @@ export function capture(env: Record<string, string> = {}): Captured {
     err: text => {
       err += text
     },
+    input: () => Promise.resolve(input),
     env,
     outColors: plain,
     errColors: plain

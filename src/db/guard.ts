@@ -1,9 +1,12 @@
 import type { Pool } from 'pg'
+import { accessObjects } from '../backends/sql/access.js'
 import { ROLES } from '../backends/sql/names.js'
+import { TENANCY_POLICIES } from '../backends/sql/tenancy.js'
 import { DatabaseError } from '../errors/errors.js'
 import type { Bundle } from '../ir/model.js'
 import { expectRevision } from './facts.js'
 import { databaseFault } from './fault.js'
+import { oldServer, UPDATE_SERVER } from './server-version.js'
 
 interface Login {
   readonly login: string
@@ -12,11 +15,21 @@ interface Login {
   readonly owned: readonly string[] | null
   readonly missing: readonly string[] | null
   readonly migrated: boolean
+  readonly version: number
+  readonly foreign: readonly string[] | null
+}
+
+/** What the guard lets pass, and how it tells. */
+export interface GuardOptions {
+  /** Go on although row-level security of the server has known holes. */
+  readonly allowOldServer?: boolean
+  /** Takes warnings. */
+  readonly log?: (line: string) => void
 }
 
 /**
  * One look at the login: what it is, what it belongs to (pg_has_role counts NOINHERIT memberships too, because SET
- * ROLE reaches them), which managed tables it could change, and which of those are not protected.
+ * ROLE reaches them), which managed tables it could change, which of those are not protected, and what else is on them.
  */
 const LOOK = `
 SELECT current_user::text AS login,
@@ -36,36 +49,59 @@ SELECT current_user::text AS login,
      WHERE c.relnamespace = 'public'::regnamespace AND c.relname = w.name AND c.relrowsecurity AND c.relforcerowsecurity
    )) AS missing,
   EXISTS (SELECT FROM pg_catalog.pg_proc AS f JOIN pg_catalog.pg_namespace AS n ON n.oid = f.pronamespace
-    WHERE n.nspname = 'twinrule' AND f.proname = 'decision_facts') AS migrated`
+    WHERE n.nspname = 'twinrule' AND f.proname = 'decision_facts') AS migrated,
+  (SELECT array_agg(format('%I on %I', p.polname, c.relname) ORDER BY c.relname, p.polname)
+   FROM pg_catalog.pg_policy AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid
+   WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($2)
+     AND c.relname || '.' || p.polname <> ALL ($3)) AS foreign,
+  current_setting('server_version_num')::integer AS version`
 
 /** Roles that would let the login change or go around what twinrule generated. */
 const PRIVATE_ROLES = [ROLES.context, ROLES.facts]
-const TENANCY = ['tenants', 'user_tenants', 'user_roles']
+const TENANCY = TENANCY_POLICIES.map(({ table }) => table)
 
 /**
  * Makes sure that the service runs as a login which can neither bypass nor change the policies, on a database that
- * holds exactly the compiled ones.
+ * holds exactly the compiled ones, on a server that keeps to them.
  *
- * @throws DatabaseError TWR_DB_UNSAFE_ROLE, TWR_DB_NOT_MIGRATED (both exit 78) or TWR_DB_UNREACHABLE
+ * @throws DatabaseError TWR_DB_UNSAFE_ROLE, TWR_DB_OLD_SERVER, TWR_DB_NOT_MIGRATED (all exit 78) or TWR_DB_UNREACHABLE
  */
-export async function guardDatabase(pool: Pool, bundle: Bundle): Promise<void> {
+export async function guardDatabase(pool: Pool, bundle: Bundle, options: GuardOptions = {}): Promise<void> {
   const tables = [...TENANCY, ...bundle.resources.flatMap(({ table }) => (table === null ? [] : [table]))]
-  const { rows } = await pool.query<Login>(LOOK, [PRIVATE_ROLES, tables]).catch(refuse)
+  const values = [PRIVATE_ROLES, tables, ownPolicies(bundle)]
+  const { rows } = await pool.query<Login>(LOOK, values).catch(refuse)
   const [login] = rows
   if (login === undefined) throw new DatabaseError('TWR_DB_FAULT', 'the database did not describe the login')
   refuseUnsafe(login)
+  refuseOldServer(login, options)
   if (!login.migrated) expectRevision(null, bundle.revision)
   const { rows: installed } = await pool
     .query<{ revision: string | null }>('SELECT twinrule.installed_revision() AS revision')
     .catch(refuse)
   expectRevision(installed[0]?.revision ?? null, bundle.revision)
-  if (login.missing !== null) {
-    throw new DatabaseError(
-      'TWR_DB_NOT_MIGRATED',
-      `tables without forced row-level security: ${login.missing.join(', ')}`,
-      { hint: 'run `twinrule migrate --database URL` as a superuser' }
-    )
-  }
+  // safety: a permissive policy of somebody else lets rows past the rules, a restrictive one hides rows that they show
+  refuseAny('policies that twinrule did not make', login.foreign)
+  refuseAny('tables without forced row-level security', login.missing)
+}
+
+/** The policies that a migration makes, as `table.policy`. */
+function ownPolicies(bundle: Bundle): readonly string[] {
+  const made = accessObjects(bundle).filter(({ kind }) => kind === 'policy')
+  return [...made, ...TENANCY_POLICIES].map(({ table, name }) => `${table}.${name}`)
+}
+
+function refuseAny(what: string, found: readonly string[] | null): void {
+  if (found === null) return
+  throw new DatabaseError('TWR_DB_NOT_MIGRATED', `${what}: ${found.join(', ')}`, {
+    hint: 'run `twinrule migrate --database URL` as a superuser'
+  })
+}
+
+function refuseOldServer({ version }: Login, { allowOldServer, log }: GuardOptions): void {
+  const problem = oldServer(version)
+  if (problem === null) return
+  if (allowOldServer !== true) throw new DatabaseError('TWR_DB_OLD_SERVER', problem, { hint: UPDATE_SERVER })
+  log?.(`warning: ${problem}`)
 }
 
 function refuseUnsafe({ login, powers, memberships, owned }: Login): void {

@@ -64,6 +64,7 @@ export const CODES = {
   TWR_DB_UNREACHABLE: { title: 'The database cannot be reached or refused the login', exit: 3 },
   TWR_DB_UNSAFE_ROLE: { title: 'The login of the service can bypass or change the policies', exit: 78 },
   TWR_DB_NOT_MIGRATED: { title: 'The database does not hold the compiled policies', exit: 78 },
+  TWR_DB_OLD_SERVER: { title: 'The server has known holes in row-level security', exit: 78 },
   TWR_DB_MIGRATION: { title: 'A migration failed and was rolled back', exit: 3 },
   TWR_DB_FAULT: { title: 'A statement failed', exit: 3 },
   TWR_REQUEST_INVALID: { title: 'The request is not well formed', exit: 1 },

@@ -1,5 +1,6 @@
 import type { ClientBase } from 'pg'
 import pg from 'pg'
+import { oldServer, UPDATE_SERVER } from '../db/server-version.js'
 import { DatabaseError } from '../errors/errors.js'
 import { goDown } from './down.js'
 import { migrationFailure } from './failure.js'
@@ -82,7 +83,7 @@ async function attempt(
 const LOCK = '7241865325823964'
 
 /** Settings of this transaction alone, the lock, and the demands on server and login. */
-async function prepare(client: ClientBase, { locks, log }: MigrateOptions): Promise<void> {
+async function prepare(client: ClientBase, { locks, log, allowOldServer }: MigrateOptions): Promise<void> {
   await client.query(`${SEARCH_PATH} SET LOCAL client_min_messages = warning;
     SET LOCAL statement_timeout = 0; SET LOCAL check_function_bodies = on; SET LOCAL row_security = on;
     SET LOCAL standard_conforming_strings = on`)
@@ -94,6 +95,11 @@ async function prepare(client: ClientBase, { locks, log }: MigrateOptions): Prom
   if (at === undefined || at.version < 140_000) {
     throw new DatabaseError('TWR_DB_MIGRATION', 'twinrule needs PostgreSQL 14 or newer')
   }
+  const holes = oldServer(at.version)
+  if (holes !== null && allowOldServer !== true) {
+    throw new DatabaseError('TWR_DB_MIGRATION', holes, { hint: UPDATE_SERVER })
+  }
+  if (holes !== null) log?.(`warning: ${holes}`)
   if (!at.superuser) {
     throw new DatabaseError('TWR_DB_MIGRATION', `the login ${at.login} is no superuser`, {
       sqlstate: '42501',

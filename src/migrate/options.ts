@@ -19,6 +19,8 @@ export interface MigrateOptions {
   /** Apply every generated object, and not only those that have changed. */
   readonly whole?: boolean
   readonly locks?: LockOptions
+  /** Go on although row-level security of the server has known holes. */
+  readonly allowOldServer?: boolean
   /** Takes the server's warnings, and a line for each time that another session is waited for. */
   readonly log?: (line: string) => void
 }

@@ -49,7 +49,10 @@ export const ENVIRONMENT = Type.Object({
     minimum: 10,
     maximum: 60_000,
     description: 'Longest wait for the database before a request is answered with 503, in milliseconds'
-  })
+  }),
+  TWINRULE_ALLOW_OLD_POSTGRES: Type.Optional(
+    Type.Enum(['1'], { description: '1 goes on with a server whose row-level security has known holes' })
+  )
 })
 
 /** The settings of one service, read from the environment by `readConfig`. */
@@ -64,6 +67,7 @@ export interface ServerConfig {
   readonly maxBatch: number
   readonly poolSize: number
   readonly factsTimeoutMs: number
+  readonly allowOldServer: boolean
 }
 
 /**
@@ -84,7 +88,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     maxInFlight: values.TWINRULE_MAX_IN_FLIGHT,
     maxBatch: values.TWINRULE_MAX_BATCH,
     poolSize: values.TWINRULE_POOL_SIZE,
-    factsTimeoutMs: values.TWINRULE_FACTS_TIMEOUT_MS
+    factsTimeoutMs: values.TWINRULE_FACTS_TIMEOUT_MS,
+    allowOldServer: values.TWINRULE_ALLOW_OLD_POSTGRES === '1'
   })
 }
 

@@ -11,7 +11,8 @@ t.test('the defaults, and that empty is not set', async t => {
     maxInFlight: 64,
     maxBatch: 1000,
     poolSize: 10,
-    factsTimeoutMs: 1000
+    factsTimeoutMs: 1000,
+    allowOldServer: false
   }
   t.strictSame(readConfig({}), expected)
   t.strictSame(readConfig({ PORT: '', HOST: ' ', TWINRULE_API_KEYS: '', PATH: '/bin' }), expected)
@@ -27,7 +28,8 @@ t.test('every setting is read', async t => {
     TWINRULE_MAX_IN_FLIGHT: '1',
     TWINRULE_MAX_BATCH: '2',
     TWINRULE_POOL_SIZE: '3',
-    TWINRULE_FACTS_TIMEOUT_MS: '400'
+    TWINRULE_FACTS_TIMEOUT_MS: '400',
+    TWINRULE_ALLOW_OLD_POSTGRES: '1'
   })
   t.strictSame(config, {
     host: '0.0.0.0',
@@ -38,7 +40,8 @@ t.test('every setting is read', async t => {
     maxInFlight: 1,
     maxBatch: 2,
     poolSize: 3,
-    factsTimeoutMs: 400
+    factsTimeoutMs: 400,
+    allowOldServer: true
   })
 })
 
@@ -53,6 +56,7 @@ t.test('a bad value names its variable and never itself', async t => {
     ['TWINRULE_MAX_BATCH', 'many'],
     ['TWINRULE_POOL_SIZE', '1e9'],
     ['TWINRULE_FACTS_TIMEOUT_MS', '5'],
+    ['TWINRULE_ALLOW_OLD_POSTGRES', 'yes'],
     ['TWINRULE_API_KEYS', 'good,with space'],
     ['TWINRULE_API_KEYS', 'schl\u00fcssel']
   ]

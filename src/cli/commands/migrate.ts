@@ -1,4 +1,5 @@
 import { Argument, type Command } from 'commander'
+import { ALLOW_OLD } from '../../db/server-version.js'
 import { ConfigError, PolicyProblems } from '../../errors/errors.js'
 import { migrate } from '../../migrate/migrate.js'
 import { loadFolder } from '../../policy/load.js'
@@ -71,6 +72,7 @@ async function run(direction: 'up' | 'down', flags: MigrateFlags, io: Io): Promi
       service: variable(io, 'TWINRULE_SERVICE_PASSWORD'),
       app: variable(io, 'TWINRULE_APP_PASSWORD')
     },
+    allowOldServer: variable(io, ALLOW_OLD) === '1',
     log: line => io.err(`${line}\n`),
     ...(flags.migrations === undefined ? {} : { migrationsDir: flags.migrations }),
     ...(flags.count === undefined ? {} : { count: flags.count })

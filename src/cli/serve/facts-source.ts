@@ -11,7 +11,7 @@ import { lockFolder } from './folder-lock.js'
 /** What the source of facts is chosen by. */
 export interface FactsSourceOptions {
   readonly bundle: Bundle
-  readonly config: Pick<ServerConfig, 'databaseUrl' | 'poolSize' | 'factsTimeoutMs'>
+  readonly config: Pick<ServerConfig, 'databaseUrl' | 'poolSize' | 'factsTimeoutMs' | 'allowOldServer'>
   /** The folder of numbered migrations for the embedded database; undefined for that of twinrule. */
   readonly migrations: string | undefined
   readonly demo: boolean
@@ -35,7 +35,10 @@ async function serverFacts(url: string, { bundle, config, io }: FactsSourceOptio
   })
   try {
     // safety: nothing is answered on a login that could go around the policies, or on other policies
-    await guardDatabase(pool, bundle)
+    await guardDatabase(pool, bundle, {
+      allowOldServer: config.allowOldServer,
+      log: line => io.err(`${line}\n`)
+    })
     return createFactsReader(pool)
   } catch (error) {
     await pool.end()
@@ -43,7 +46,13 @@ async function serverFacts(url: string, { bundle, config, io }: FactsSourceOptio
   }
 }
 
-async function embeddedFacts({ bundle, migrations, demo, io }: FactsSourceOptions): Promise<FactsReader> {
+async function embeddedFacts({
+  bundle,
+  config,
+  migrations,
+  demo,
+  io
+}: FactsSourceOptions): Promise<FactsReader> {
   const folder = migrations === undefined ? {} : { migrationsDir: migrations }
   refuseInProduction(io.env)
   const dataDir = variable(io, 'TWINRULE_DATA_DIR') ?? DATA_DIR
@@ -54,7 +63,13 @@ async function embeddedFacts({ bundle, migrations, demo, io }: FactsSourceOption
       dataDir,
       env: io.env,
       prepare: async client => {
-        const { steps } = await migrate({ database: client, bundle, demo, ...folder })
+        const { steps } = await migrate({
+          database: client,
+          bundle,
+          demo,
+          allowOldServer: config.allowOldServer,
+          ...folder
+        })
         for (const step of steps) io.err(`  ${step}\n`)
       }
     })

@@ -317,6 +317,38 @@ ALTER TABLE public."user_roles" FORCE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS "twinrule_user_roles_context" ON public."user_roles";
 CREATE POLICY "twinrule_user_roles_context" ON public."user_roles" AS PERMISSIVE FOR ALL TO "twinrule_context" USING (true) WITH CHECK (true);
 
+CREATE TABLE IF NOT EXISTS twinrule.context_keys (
+  kid text PRIMARY KEY CHECK (kid ~ '^[A-Za-z0-9_-]{1,32}$'),
+  -- token: made and known by clients. seal: made here and known to nobody, for contexts that were checked
+  purpose text NOT NULL CHECK (purpose IN ('token', 'seal')),
+  key_in bytea NOT NULL CHECK (length(key_in) = 64),
+  key_out bytea NOT NULL CHECK (length(key_out) = 64),
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  retired_at timestamp with time zone
+);
+CREATE UNIQUE INDEX IF NOT EXISTS twinrule_one_seal ON twinrule.context_keys (purpose) WHERE purpose = 'seal';
+-- safety: whoever reads a key can make a context for anybody
+REVOKE ALL ON twinrule.context_keys FROM PUBLIC;
+GRANT SELECT ON twinrule.context_keys TO "twinrule_context";
+INSERT INTO twinrule.context_keys AS k (kid, purpose, key_in, key_out)
+SELECT 'seal', 'seal', sha256(convert_to(concat(1, gen_random_uuid(), gen_random_uuid()), 'UTF8')) || sha256(convert_to(concat(2, gen_random_uuid(), gen_random_uuid()), 'UTF8')), sha256(convert_to(concat(3, gen_random_uuid(), gen_random_uuid()), 'UTF8')) || sha256(convert_to(concat(4, gen_random_uuid(), gen_random_uuid()), 'UTF8'))
+WHERE NOT EXISTS (SELECT FROM twinrule.context_keys WHERE purpose = 'seal');
+
+CREATE TABLE IF NOT EXISTS twinrule.role_entries (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  entered_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  role text NOT NULL,
+  user_id uuid NOT NULL,
+  tenant_id uuid NOT NULL,
+  reason text,
+  login text NOT NULL DEFAULT session_user,
+  application_name text DEFAULT current_setting('application_name', true),
+  client_address inet DEFAULT inet_client_addr(),
+  backend_pid integer NOT NULL DEFAULT pg_backend_pid()
+);
+REVOKE ALL ON twinrule.role_entries FROM PUBLIC;
+GRANT INSERT (role, user_id, tenant_id, reason) ON twinrule.role_entries TO "twinrule_context";
+
 DO $twinrule$
 DECLARE
   old record;
@@ -352,117 +384,342 @@ $twinrule$;
 ALTER FUNCTION "twinrule"."membership"(uuid, uuid) OWNER TO "twinrule_context";
 REVOKE ALL ON FUNCTION "twinrule"."membership"(uuid, uuid) FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION "twinrule"."current_membership"()
-  RETURNS TABLE (user_id uuid, tenant_id uuid, tenant_type text, tenant_status text, tenant_role text, roles text[], global_roles text[])
-  LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE OR REPLACE FUNCTION "twinrule"."verified_context"()
+  RETURNS boolean
+  LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $twinrule$
 DECLARE
-  claimed_user constant text := current_setting('twinrule.user_id', true);
-  claimed_tenant constant text := current_setting('twinrule.tenant_id', true);
+  held constant text := current_setting('twinrule.context_seal', true);
+  begun constant text := split_part(held, '.', 1);
 BEGIN
-  -- a setting is null before its first use and empty after the transaction: both mean that there is no principal
-  IF claimed_user ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' AND claimed_tenant ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' THEN
-    RETURN QUERY SELECT * FROM "twinrule".membership(claimed_user::uuid, claimed_tenant::uuid);
+  -- a setting is null before its first use and empty after the transaction: both mean that there is no context
+  IF held IS NULL OR held = '' THEN
+    RETURN false;
   END IF;
+  -- safety: the settings can be set by whoever runs SQL, the seal can be made by nobody else
+  IF held IS DISTINCT FROM (
+    SELECT begun || '.' || encode(sha256(k.key_out || sha256(k.key_in || convert_to(concat_ws('|', 'context', current_setting('twinrule.user_id', true), current_setting('twinrule.tenant_id', true), begun, pg_backend_pid(), (extract(epoch FROM transaction_timestamp()) * 1000000)::bigint), 'UTF8'))), 'hex') FROM twinrule.context_keys AS k WHERE k.purpose = 'seal'
+  ) THEN
+    RETURN false;
+  END IF;
+  -- safety: a statement that begins a context could be half one principal's and half another's
+  IF begun = (extract(epoch FROM statement_timestamp()) * 1000000)::bigint::text THEN
+    RAISE EXCEPTION USING ERRCODE = 'AZ001', MESSAGE = 'the context was set by the very message that uses it', HINT = 'send twinrule.set_tenant_context() as a statement of its own, before the query';
+  END IF;
+  RETURN true;
 END
 $twinrule$;
-ALTER FUNCTION "twinrule"."current_membership"() OWNER TO "twinrule_context";
-REVOKE ALL ON FUNCTION "twinrule"."current_membership"() FROM PUBLIC;
+ALTER FUNCTION "twinrule"."verified_context"() OWNER TO "twinrule_context";
+REVOKE ALL ON FUNCTION "twinrule"."verified_context"() FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION "twinrule"."get_current_user_id"()
   RETURNS uuid
-  LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $twinrule$
 BEGIN
-  RETURN (SELECT m."user_id" FROM "twinrule".current_membership() AS m);
+  IF NOT twinrule.verified_context() THEN
+    RETURN NULL;
+  END IF;
+  RETURN (SELECT m."user_id" FROM "twinrule".membership(current_setting('twinrule.user_id', true)::uuid, current_setting('twinrule.tenant_id', true)::uuid) AS m);
 END
 $twinrule$;
 ALTER FUNCTION "twinrule"."get_current_user_id"() OWNER TO "twinrule_context";
 REVOKE ALL ON FUNCTION "twinrule"."get_current_user_id"() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION "twinrule"."get_current_user_id"() TO "twinrule_app", "authz_platform_admin";
 
-CREATE OR REPLACE FUNCTION "twinrule"."get_current_tenant_id"()
+CREATE OR REPLACE FUNCTION "twinrule"."context_user_id"()
   RETURNS uuid
-  LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $twinrule$
 BEGIN
-  RETURN (SELECT m."tenant_id" FROM "twinrule".current_membership() AS m);
+  IF twinrule.verified_context() THEN
+    RETURN current_setting('twinrule.user_id', true)::uuid;
+  END IF;
+  RAISE EXCEPTION USING ERRCODE = 'AZ001', MESSAGE = 'the context ended or changed in the middle of a statement', HINT = 'call twinrule.set_tenant_context() in a statement of its own, before the query';
+END
+$twinrule$;
+ALTER FUNCTION "twinrule"."context_user_id"() OWNER TO "twinrule_context";
+REVOKE ALL ON FUNCTION "twinrule"."context_user_id"() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION "twinrule"."context_user_id"() TO "twinrule_app", "authz_platform_admin";
+
+CREATE OR REPLACE FUNCTION "twinrule"."get_current_tenant_id"()
+  RETURNS uuid
+  LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $twinrule$
+BEGIN
+  IF NOT twinrule.verified_context() THEN
+    RETURN NULL;
+  END IF;
+  RETURN (SELECT m."tenant_id" FROM "twinrule".membership(current_setting('twinrule.user_id', true)::uuid, current_setting('twinrule.tenant_id', true)::uuid) AS m);
 END
 $twinrule$;
 ALTER FUNCTION "twinrule"."get_current_tenant_id"() OWNER TO "twinrule_context";
 REVOKE ALL ON FUNCTION "twinrule"."get_current_tenant_id"() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION "twinrule"."get_current_tenant_id"() TO "twinrule_app", "authz_platform_admin";
 
-CREATE OR REPLACE FUNCTION "twinrule"."principal_tenant_type"()
-  RETURNS text
-  LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE OR REPLACE FUNCTION "twinrule"."context_tenant_id"()
+  RETURNS uuid
+  LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $twinrule$
 BEGIN
-  RETURN (SELECT m."tenant_type" FROM "twinrule".current_membership() AS m);
+  IF twinrule.verified_context() THEN
+    RETURN current_setting('twinrule.tenant_id', true)::uuid;
+  END IF;
+  RAISE EXCEPTION USING ERRCODE = 'AZ001', MESSAGE = 'the context ended or changed in the middle of a statement', HINT = 'call twinrule.set_tenant_context() in a statement of its own, before the query';
+END
+$twinrule$;
+ALTER FUNCTION "twinrule"."context_tenant_id"() OWNER TO "twinrule_context";
+REVOKE ALL ON FUNCTION "twinrule"."context_tenant_id"() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION "twinrule"."context_tenant_id"() TO "twinrule_app", "authz_platform_admin";
+
+CREATE OR REPLACE FUNCTION "twinrule"."principal_tenant_type"()
+  RETURNS text
+  LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $twinrule$
+BEGIN
+  IF NOT twinrule.verified_context() THEN
+    RETURN NULL;
+  END IF;
+  RETURN (SELECT m."tenant_type" FROM "twinrule".membership(current_setting('twinrule.user_id', true)::uuid, current_setting('twinrule.tenant_id', true)::uuid) AS m);
 END
 $twinrule$;
 ALTER FUNCTION "twinrule"."principal_tenant_type"() OWNER TO "twinrule_context";
 REVOKE ALL ON FUNCTION "twinrule"."principal_tenant_type"() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION "twinrule"."principal_tenant_type"() TO "twinrule_app", "authz_platform_admin";
 
+CREATE OR REPLACE FUNCTION "twinrule"."context_tenant_type"()
+  RETURNS text
+  LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $twinrule$
+DECLARE
+  answer text;
+BEGIN
+  IF twinrule.verified_context() THEN
+    SELECT m."tenant_type" INTO answer FROM "twinrule".membership(current_setting('twinrule.user_id', true)::uuid, current_setting('twinrule.tenant_id', true)::uuid) AS m;
+    IF FOUND THEN
+      RETURN answer;
+    END IF;
+  END IF;
+  RAISE EXCEPTION USING ERRCODE = 'AZ001', MESSAGE = 'the context ended or changed in the middle of a statement', HINT = 'call twinrule.set_tenant_context() in a statement of its own, before the query';
+END
+$twinrule$;
+ALTER FUNCTION "twinrule"."context_tenant_type"() OWNER TO "twinrule_context";
+REVOKE ALL ON FUNCTION "twinrule"."context_tenant_type"() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION "twinrule"."context_tenant_type"() TO "twinrule_app", "authz_platform_admin";
+
 CREATE OR REPLACE FUNCTION "twinrule"."principal_tenant_status"()
   RETURNS text
-  LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $twinrule$
 BEGIN
-  RETURN (SELECT m."tenant_status" FROM "twinrule".current_membership() AS m);
+  IF NOT twinrule.verified_context() THEN
+    RETURN NULL;
+  END IF;
+  RETURN (SELECT m."tenant_status" FROM "twinrule".membership(current_setting('twinrule.user_id', true)::uuid, current_setting('twinrule.tenant_id', true)::uuid) AS m);
 END
 $twinrule$;
 ALTER FUNCTION "twinrule"."principal_tenant_status"() OWNER TO "twinrule_context";
 REVOKE ALL ON FUNCTION "twinrule"."principal_tenant_status"() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION "twinrule"."principal_tenant_status"() TO "twinrule_app", "authz_platform_admin";
 
+CREATE OR REPLACE FUNCTION "twinrule"."context_tenant_status"()
+  RETURNS text
+  LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $twinrule$
+DECLARE
+  answer text;
+BEGIN
+  IF twinrule.verified_context() THEN
+    SELECT m."tenant_status" INTO answer FROM "twinrule".membership(current_setting('twinrule.user_id', true)::uuid, current_setting('twinrule.tenant_id', true)::uuid) AS m;
+    IF FOUND THEN
+      RETURN answer;
+    END IF;
+  END IF;
+  RAISE EXCEPTION USING ERRCODE = 'AZ001', MESSAGE = 'the context ended or changed in the middle of a statement', HINT = 'call twinrule.set_tenant_context() in a statement of its own, before the query';
+END
+$twinrule$;
+ALTER FUNCTION "twinrule"."context_tenant_status"() OWNER TO "twinrule_context";
+REVOKE ALL ON FUNCTION "twinrule"."context_tenant_status"() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION "twinrule"."context_tenant_status"() TO "twinrule_app", "authz_platform_admin";
+
 CREATE OR REPLACE FUNCTION "twinrule"."principal_tenant_role"()
   RETURNS text
-  LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $twinrule$
 BEGIN
-  RETURN (SELECT m."tenant_role" FROM "twinrule".current_membership() AS m);
+  IF NOT twinrule.verified_context() THEN
+    RETURN NULL;
+  END IF;
+  RETURN (SELECT m."tenant_role" FROM "twinrule".membership(current_setting('twinrule.user_id', true)::uuid, current_setting('twinrule.tenant_id', true)::uuid) AS m);
 END
 $twinrule$;
 ALTER FUNCTION "twinrule"."principal_tenant_role"() OWNER TO "twinrule_context";
 REVOKE ALL ON FUNCTION "twinrule"."principal_tenant_role"() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION "twinrule"."principal_tenant_role"() TO "twinrule_app", "authz_platform_admin";
 
+CREATE OR REPLACE FUNCTION "twinrule"."context_tenant_role"()
+  RETURNS text
+  LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $twinrule$
+DECLARE
+  answer text;
+BEGIN
+  IF twinrule.verified_context() THEN
+    SELECT m."tenant_role" INTO answer FROM "twinrule".membership(current_setting('twinrule.user_id', true)::uuid, current_setting('twinrule.tenant_id', true)::uuid) AS m;
+    IF FOUND THEN
+      RETURN answer;
+    END IF;
+  END IF;
+  RAISE EXCEPTION USING ERRCODE = 'AZ001', MESSAGE = 'the context ended or changed in the middle of a statement', HINT = 'call twinrule.set_tenant_context() in a statement of its own, before the query';
+END
+$twinrule$;
+ALTER FUNCTION "twinrule"."context_tenant_role"() OWNER TO "twinrule_context";
+REVOKE ALL ON FUNCTION "twinrule"."context_tenant_role"() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION "twinrule"."context_tenant_role"() TO "twinrule_app", "authz_platform_admin";
+
 CREATE OR REPLACE FUNCTION "twinrule"."principal_roles"()
   RETURNS text[]
-  LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $twinrule$
 BEGIN
-  RETURN (SELECT m."roles" FROM "twinrule".current_membership() AS m);
+  IF NOT twinrule.verified_context() THEN
+    RETURN NULL;
+  END IF;
+  RETURN (SELECT m."roles" FROM "twinrule".membership(current_setting('twinrule.user_id', true)::uuid, current_setting('twinrule.tenant_id', true)::uuid) AS m);
 END
 $twinrule$;
 ALTER FUNCTION "twinrule"."principal_roles"() OWNER TO "twinrule_context";
 REVOKE ALL ON FUNCTION "twinrule"."principal_roles"() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION "twinrule"."principal_roles"() TO "twinrule_app", "authz_platform_admin";
 
+CREATE OR REPLACE FUNCTION "twinrule"."context_roles"()
+  RETURNS text[]
+  LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $twinrule$
+DECLARE
+  answer text[];
+BEGIN
+  IF twinrule.verified_context() THEN
+    SELECT m."roles" INTO answer FROM "twinrule".membership(current_setting('twinrule.user_id', true)::uuid, current_setting('twinrule.tenant_id', true)::uuid) AS m;
+    IF FOUND THEN
+      RETURN answer;
+    END IF;
+  END IF;
+  RAISE EXCEPTION USING ERRCODE = 'AZ001', MESSAGE = 'the context ended or changed in the middle of a statement', HINT = 'call twinrule.set_tenant_context() in a statement of its own, before the query';
+END
+$twinrule$;
+ALTER FUNCTION "twinrule"."context_roles"() OWNER TO "twinrule_context";
+REVOKE ALL ON FUNCTION "twinrule"."context_roles"() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION "twinrule"."context_roles"() TO "twinrule_app", "authz_platform_admin";
+
 CREATE OR REPLACE FUNCTION "twinrule"."is_platform_admin"()
   RETURNS boolean
-  LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $twinrule$
 BEGIN
-  RETURN COALESCE((SELECT 'platform_admin' = ANY (m.global_roles) FROM "twinrule".current_membership() AS m), false);
+  IF NOT twinrule.verified_context() THEN
+    RETURN false;
+  END IF;
+  RETURN COALESCE((SELECT 'platform_admin' = ANY (m.global_roles) FROM "twinrule".membership(current_setting('twinrule.user_id', true)::uuid, current_setting('twinrule.tenant_id', true)::uuid) AS m), false);
 END
 $twinrule$;
 ALTER FUNCTION "twinrule"."is_platform_admin"() OWNER TO "twinrule_context";
 REVOKE ALL ON FUNCTION "twinrule"."is_platform_admin"() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION "twinrule"."is_platform_admin"() TO "twinrule_app", "authz_platform_admin";
 
+CREATE OR REPLACE FUNCTION "twinrule"."context_is_platform_admin"()
+  RETURNS boolean
+  LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $twinrule$
+DECLARE
+  answer boolean;
+BEGIN
+  IF twinrule.verified_context() THEN
+    SELECT 'platform_admin' = ANY (m.global_roles) INTO answer FROM "twinrule".membership(current_setting('twinrule.user_id', true)::uuid, current_setting('twinrule.tenant_id', true)::uuid) AS m;
+    IF FOUND THEN
+      RETURN answer;
+    END IF;
+  END IF;
+  RAISE EXCEPTION USING ERRCODE = 'AZ001', MESSAGE = 'the context ended or changed in the middle of a statement', HINT = 'call twinrule.set_tenant_context() in a statement of its own, before the query';
+END
+$twinrule$;
+ALTER FUNCTION "twinrule"."context_is_platform_admin"() OWNER TO "twinrule_context";
+REVOKE ALL ON FUNCTION "twinrule"."context_is_platform_admin"() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION "twinrule"."context_is_platform_admin"() TO "twinrule_app", "authz_platform_admin";
+
+CREATE OR REPLACE FUNCTION "twinrule"."claimed_user_id"()
+  RETURNS uuid
+  LANGUAGE sql STABLE PARALLEL SAFE SECURITY INVOKER
+RETURN NULLIF(current_setting('twinrule.user_id', true), '')::uuid;
+ALTER FUNCTION "twinrule"."claimed_user_id"() OWNER TO "twinrule_context";
+REVOKE ALL ON FUNCTION "twinrule"."claimed_user_id"() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION "twinrule"."claimed_user_id"() TO "twinrule_app", "authz_platform_admin";
+
+CREATE OR REPLACE FUNCTION "twinrule"."claimed_tenant_id"()
+  RETURNS uuid
+  LANGUAGE sql STABLE PARALLEL SAFE SECURITY INVOKER
+RETURN NULLIF(current_setting('twinrule.tenant_id', true), '')::uuid;
+ALTER FUNCTION "twinrule"."claimed_tenant_id"() OWNER TO "twinrule_context";
+REVOKE ALL ON FUNCTION "twinrule"."claimed_tenant_id"() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION "twinrule"."claimed_tenant_id"() TO "twinrule_app", "authz_platform_admin";
+
+CREATE OR REPLACE FUNCTION "twinrule"."set_tenant_context"("token" text)
+  RETURNS boolean
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $twinrule$
+DECLARE
+  part constant text[] := string_to_array($1, '.');
+  clock constant numeric := extract(epoch FROM clock_timestamp());
+  begun constant text := (extract(epoch FROM statement_timestamp()) * 1000000)::bigint::text;
+BEGIN
+  IF $1 IS NULL OR $1 !~ '^v1\.[A-Za-z0-9_-]{1,32}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9]{1,12}\.[0-9a-f]{64}$' THEN
+    RAISE EXCEPTION USING ERRCODE = 'AZ001', MESSAGE = 'the context token is malformed', HINT = 'a token is v1.<kid>.<tenant>.<user>.<expiry>.<signature>, made with a key of `twinrule keys add`';
+  END IF;
+  -- safety: a key that is unknown and a signature that is wrong answer alike
+  IF part[6] IS DISTINCT FROM (
+    SELECT encode(sha256(k.key_out || sha256(k.key_in || convert_to(left($1, length($1) - 65), 'UTF8'))), 'hex') FROM twinrule.context_keys AS k
+    WHERE k.kid = part[2] AND k.purpose = 'token' AND k.retired_at IS NULL
+  ) THEN
+    RAISE EXCEPTION USING ERRCODE = 'AZ001', MESSAGE = 'the context token is not signed with a key of this database', HINT = '`twinrule keys list` shows the keys that count';
+  END IF;
+  IF part[5]::bigint <= clock THEN
+    RAISE EXCEPTION USING ERRCODE = 'AZ001', MESSAGE = 'the context token has expired', HINT = 'make a token for each transaction; compare the clocks of client and server';
+  ELSIF part[5]::bigint > clock + 120 THEN
+    RAISE EXCEPTION USING ERRCODE = 'AZ001', MESSAGE = 'the context token is valid for too long', HINT = 'at most 120 seconds; compare the clocks of client and server';
+  END IF;
+  IF EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable) THEN
+    RAISE EXCEPTION USING ERRCODE = 'AZ001', MESSAGE = 'a cursor WITH HOLD is open on this connection, with rows of an earlier transaction', HINT = 'CLOSE ALL or DISCARD ALL before a connection goes back to its pool';
+  END IF;
+  IF twinrule.verified_context() THEN
+    IF (current_setting('twinrule.tenant_id', true), current_setting('twinrule.user_id', true)) IS DISTINCT FROM (part[3], part[4]) THEN
+      RAISE EXCEPTION USING ERRCODE = 'AZ001', MESSAGE = 'this transaction belongs to another user or tenant already', HINT = 'end it with COMMIT or ROLLBACK, and begin another one';
+    END IF;
+    RETURN EXISTS (SELECT FROM twinrule.membership(part[4]::uuid, part[3]::uuid));
+  END IF;
+  IF NOT EXISTS (SELECT FROM twinrule.membership(part[4]::uuid, part[3]::uuid)) THEN
+    RETURN false;
+  END IF;
+  -- safety: transaction-local, so the next user of a pooled connection starts without a tenant
+  PERFORM set_config('twinrule.tenant_id', part[3], true), set_config('twinrule.user_id', part[4], true),
+    set_config('twinrule.context_seal', begun || '.' || encode(sha256(k.key_out || sha256(k.key_in || convert_to(concat_ws('|', 'context', part[4], part[3], begun, pg_backend_pid(), (extract(epoch FROM transaction_timestamp()) * 1000000)::bigint), 'UTF8'))), 'hex'), true)
+  FROM twinrule.context_keys AS k WHERE k.purpose = 'seal';
+  -- where the clock is coarse, the next message must not seem to be this one
+  WHILE clock_timestamp() <= statement_timestamp() LOOP
+    NULL;
+  END LOOP;
+  RETURN true;
+END
+$twinrule$;
+ALTER FUNCTION "twinrule"."set_tenant_context"(text) OWNER TO "twinrule_context";
+REVOKE ALL ON FUNCTION "twinrule"."set_tenant_context"(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION "twinrule"."set_tenant_context"(text) TO "twinrule_app", "authz_platform_admin";
+
 CREATE OR REPLACE FUNCTION "twinrule"."set_tenant_context"("user_id" uuid, "tenant_id" uuid)
   RETURNS boolean
   LANGUAGE plpgsql VOLATILE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
 AS $twinrule$
 BEGIN
-  -- safety: transaction-local, so the next user of a pooled connection starts without a tenant
-  PERFORM set_config('twinrule.user_id', COALESCE(user_id::text, ''), true);
-  PERFORM set_config('twinrule.tenant_id', COALESCE(tenant_id::text, ''), true);
-  -- whether the user is an active member of the active tenant; if not, every query sees nothing
-  RETURN "twinrule".get_current_user_id() IS NOT NULL;
+  RAISE EXCEPTION USING ERRCODE = 'AZ001', MESSAGE = 'contexts are signed here: a user and a tenant are not taken at their word', HINT = 'pass one token, made with a key of `twinrule keys add`; or say `context: plain` in the policy';
 END
 $twinrule$;
 ALTER FUNCTION "twinrule"."set_tenant_context"(uuid, uuid) OWNER TO "twinrule_context";
@@ -476,11 +733,62 @@ AS $twinrule$
 BEGIN
   PERFORM set_config('twinrule.user_id', '', true);
   PERFORM set_config('twinrule.tenant_id', '', true);
+  PERFORM set_config('twinrule.context_seal', '', true);
+  PERFORM set_config('twinrule.entered_seal', '', true);
 END
 $twinrule$;
 ALTER FUNCTION "twinrule"."clear_tenant_context"() OWNER TO "twinrule_context";
 REVOKE ALL ON FUNCTION "twinrule"."clear_tenant_context"() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION "twinrule"."clear_tenant_context"() TO "twinrule_app", "authz_platform_admin";
+
+CREATE OR REPLACE FUNCTION "twinrule"."entered_platform_admin"()
+  RETURNS boolean
+  LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $twinrule$
+BEGIN
+  RETURN twinrule.context_is_platform_admin() AND COALESCE(current_setting('twinrule.entered_seal', true) = (
+    SELECT encode(sha256(k.key_out || sha256(k.key_in || convert_to(concat_ws('|', 'entered', current_setting('twinrule.user_id', true), current_setting('twinrule.tenant_id', true), 'authz_platform_admin', pg_backend_pid(), (extract(epoch FROM transaction_timestamp()) * 1000000)::bigint), 'UTF8'))), 'hex') FROM twinrule.context_keys AS k WHERE k.purpose = 'seal'
+  ), false);
+END
+$twinrule$;
+ALTER FUNCTION "twinrule"."entered_platform_admin"() OWNER TO "twinrule_context";
+REVOKE ALL ON FUNCTION "twinrule"."entered_platform_admin"() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION "twinrule"."entered_platform_admin"() TO "twinrule_app", "authz_platform_admin";
+
+CREATE OR REPLACE FUNCTION "twinrule"."admit_to_role"("role_name" text, "reason" text)
+  RETURNS void
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $twinrule$
+BEGIN
+  IF NOT COALESCE(CASE $1 WHEN 'authz_platform_admin' THEN twinrule.is_platform_admin() END, false) THEN
+    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+      MESSAGE = format('the user of this transaction may not enter the role %s', $1),
+      HINT = 'a user with the role that stands behind it may, after twinrule.set_tenant_context(): authz_platform_admin: platform_admin';
+  END IF;
+  INSERT INTO twinrule.role_entries (role, user_id, tenant_id, reason)
+  VALUES ($1, current_setting('twinrule.user_id', true)::uuid, current_setting('twinrule.tenant_id', true)::uuid, $2);
+  -- the record of a transaction that is rolled back is gone: the server's log keeps this line
+  RAISE LOG 'twinrule: user % of tenant % enters role %', current_setting('twinrule.user_id', true), current_setting('twinrule.tenant_id', true), $1;
+  PERFORM set_config('twinrule.entered_seal', encode(sha256(k.key_out || sha256(k.key_in || convert_to(concat_ws('|', 'entered', current_setting('twinrule.user_id', true), current_setting('twinrule.tenant_id', true), $1, pg_backend_pid(), (extract(epoch FROM transaction_timestamp()) * 1000000)::bigint), 'UTF8'))), 'hex'), true)
+  FROM twinrule.context_keys AS k WHERE k.purpose = 'seal';
+END
+$twinrule$;
+ALTER FUNCTION "twinrule"."admit_to_role"(text, text) OWNER TO "twinrule_context";
+REVOKE ALL ON FUNCTION "twinrule"."admit_to_role"(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION "twinrule"."admit_to_role"(text, text) TO "twinrule_app", "authz_platform_admin";
+
+CREATE OR REPLACE FUNCTION "twinrule"."enter_role"("role_name" text, "reason" text DEFAULT NULL)
+  RETURNS void
+  LANGUAGE plpgsql VOLATILE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+AS $twinrule$
+BEGIN
+  PERFORM "twinrule".admit_to_role($1, $2);
+  PERFORM set_config('role', $1, true);
+END
+$twinrule$;
+ALTER FUNCTION "twinrule"."enter_role"(text, text) OWNER TO "twinrule_context";
+REVOKE ALL ON FUNCTION "twinrule"."enter_role"(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION "twinrule"."enter_role"(text, text) TO "twinrule_app", "authz_platform_admin";
 
 CREATE OR REPLACE FUNCTION "twinrule"."has_tenant_access"("tenant_id" uuid)
   RETURNS boolean
@@ -786,25 +1094,43 @@ BEGIN
     RETURN EXISTS (
       SELECT FROM public."agents" WHERE "id" = $2 AND CASE $3
         WHEN 'read' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND (
-            ("shared_with" @> ARRAY[(SELECT twinrule.get_current_tenant_id())]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
-            OR ("is_shared" AND "sharing_mode" = 'global')
-            OR "tenant_id" = (SELECT twinrule.get_current_tenant_id())
-          )
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              ("shared_with" @> ARRAY[(SELECT twinrule.context_tenant_id())]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
+              OR ("is_shared" AND "sharing_mode" = 'global')
+              OR "tenant_id" = (SELECT twinrule.context_tenant_id())
+            ) THEN true
+            ELSE false
+          END
       )
         WHEN 'update' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              "tenant_id" = (SELECT twinrule.context_tenant_id())
+            ) THEN true
+            ELSE false
+          END
       ) AND (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND "resource_type" <> 'platform'
-          AND "sharing_mode" <> 'global'
-          AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              "resource_type" <> 'platform'
+              AND "sharing_mode" <> 'global'
+              AND "tenant_id" = (SELECT twinrule.context_tenant_id())
+            ) THEN true
+            ELSE false
+          END
       )
         WHEN 'delete' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              "tenant_id" = (SELECT twinrule.context_tenant_id())
+            ) THEN true
+            ELSE false
+          END
       )
         ELSE false
       END
@@ -814,16 +1140,31 @@ BEGIN
     RETURN EXISTS (
       SELECT FROM public."agents" WHERE "id" = $2 AND CASE $3
         WHEN 'read' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND (SELECT twinrule.is_platform_admin())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              (SELECT twinrule.entered_platform_admin())
+            ) THEN true
+            ELSE false
+          END
       )
         WHEN 'update' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND (SELECT twinrule.is_platform_admin())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              (SELECT twinrule.entered_platform_admin())
+            ) THEN true
+            ELSE false
+          END
       )
         WHEN 'delete' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND (SELECT twinrule.is_platform_admin())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              (SELECT twinrule.entered_platform_admin())
+            ) THEN true
+            ELSE false
+          END
       )
         ELSE false
       END
@@ -833,25 +1174,43 @@ BEGIN
     RETURN EXISTS (
       SELECT FROM public."prompts" WHERE "id" = $2 AND CASE $3
         WHEN 'read' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND (
-            ("shared_with" @> ARRAY[(SELECT twinrule.get_current_tenant_id())]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
-            OR ("is_shared" AND "sharing_mode" = 'global')
-            OR "tenant_id" = (SELECT twinrule.get_current_tenant_id())
-          )
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              ("shared_with" @> ARRAY[(SELECT twinrule.context_tenant_id())]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
+              OR ("is_shared" AND "sharing_mode" = 'global')
+              OR "tenant_id" = (SELECT twinrule.context_tenant_id())
+            ) THEN true
+            ELSE false
+          END
       )
         WHEN 'update' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              "tenant_id" = (SELECT twinrule.context_tenant_id())
+            ) THEN true
+            ELSE false
+          END
       ) AND (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND "resource_type" <> 'platform'
-          AND "sharing_mode" <> 'global'
-          AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              "resource_type" <> 'platform'
+              AND "sharing_mode" <> 'global'
+              AND "tenant_id" = (SELECT twinrule.context_tenant_id())
+            ) THEN true
+            ELSE false
+          END
       )
         WHEN 'delete' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              "tenant_id" = (SELECT twinrule.context_tenant_id())
+            ) THEN true
+            ELSE false
+          END
       )
         ELSE false
       END
@@ -861,16 +1220,31 @@ BEGIN
     RETURN EXISTS (
       SELECT FROM public."prompts" WHERE "id" = $2 AND CASE $3
         WHEN 'read' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND (SELECT twinrule.is_platform_admin())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              (SELECT twinrule.entered_platform_admin())
+            ) THEN true
+            ELSE false
+          END
       )
         WHEN 'update' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND (SELECT twinrule.is_platform_admin())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              (SELECT twinrule.entered_platform_admin())
+            ) THEN true
+            ELSE false
+          END
       )
         WHEN 'delete' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND (SELECT twinrule.is_platform_admin())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              (SELECT twinrule.entered_platform_admin())
+            ) THEN true
+            ELSE false
+          END
       )
         ELSE false
       END
@@ -880,25 +1254,43 @@ BEGIN
     RETURN EXISTS (
       SELECT FROM public."rag_knowledge_sources" WHERE "id" = $2 AND CASE $3
         WHEN 'read' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND (
-            ("shared_with" @> ARRAY[(SELECT twinrule.get_current_tenant_id())]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
-            OR ("is_shared" AND "sharing_mode" = 'global')
-            OR "tenant_id" = (SELECT twinrule.get_current_tenant_id())
-          )
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              ("shared_with" @> ARRAY[(SELECT twinrule.context_tenant_id())]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
+              OR ("is_shared" AND "sharing_mode" = 'global')
+              OR "tenant_id" = (SELECT twinrule.context_tenant_id())
+            ) THEN true
+            ELSE false
+          END
       )
         WHEN 'update' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              "tenant_id" = (SELECT twinrule.context_tenant_id())
+            ) THEN true
+            ELSE false
+          END
       ) AND (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND "resource_type" <> 'platform'
-          AND "sharing_mode" <> 'global'
-          AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              "resource_type" <> 'platform'
+              AND "sharing_mode" <> 'global'
+              AND "tenant_id" = (SELECT twinrule.context_tenant_id())
+            ) THEN true
+            ELSE false
+          END
       )
         WHEN 'delete' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              "tenant_id" = (SELECT twinrule.context_tenant_id())
+            ) THEN true
+            ELSE false
+          END
       )
         ELSE false
       END
@@ -908,16 +1300,31 @@ BEGIN
     RETURN EXISTS (
       SELECT FROM public."rag_knowledge_sources" WHERE "id" = $2 AND CASE $3
         WHEN 'read' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND (SELECT twinrule.is_platform_admin())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              (SELECT twinrule.entered_platform_admin())
+            ) THEN true
+            ELSE false
+          END
       )
         WHEN 'update' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND (SELECT twinrule.is_platform_admin())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              (SELECT twinrule.entered_platform_admin())
+            ) THEN true
+            ELSE false
+          END
       )
         WHEN 'delete' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND (SELECT twinrule.is_platform_admin())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              (SELECT twinrule.entered_platform_admin())
+            ) THEN true
+            ELSE false
+          END
       )
         ELSE false
       END
@@ -927,25 +1334,43 @@ BEGIN
     RETURN EXISTS (
       SELECT FROM public."tools" WHERE "id" = $2 AND CASE $3
         WHEN 'read' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND (
-            ("shared_with" @> ARRAY[(SELECT twinrule.get_current_tenant_id())]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
-            OR ("is_shared" AND "sharing_mode" = 'global')
-            OR "tenant_id" = (SELECT twinrule.get_current_tenant_id())
-          )
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              ("shared_with" @> ARRAY[(SELECT twinrule.context_tenant_id())]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
+              OR ("is_shared" AND "sharing_mode" = 'global')
+              OR "tenant_id" = (SELECT twinrule.context_tenant_id())
+            ) THEN true
+            ELSE false
+          END
       )
         WHEN 'update' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              "tenant_id" = (SELECT twinrule.context_tenant_id())
+            ) THEN true
+            ELSE false
+          END
       ) AND (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND "resource_type" <> 'platform'
-          AND "sharing_mode" <> 'global'
-          AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              "resource_type" <> 'platform'
+              AND "sharing_mode" <> 'global'
+              AND "tenant_id" = (SELECT twinrule.context_tenant_id())
+            ) THEN true
+            ELSE false
+          END
       )
         WHEN 'delete' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              "tenant_id" = (SELECT twinrule.context_tenant_id())
+            ) THEN true
+            ELSE false
+          END
       )
         ELSE false
       END
@@ -955,16 +1380,31 @@ BEGIN
     RETURN EXISTS (
       SELECT FROM public."tools" WHERE "id" = $2 AND CASE $3
         WHEN 'read' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND (SELECT twinrule.is_platform_admin())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              (SELECT twinrule.entered_platform_admin())
+            ) THEN true
+            ELSE false
+          END
       )
         WHEN 'update' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND (SELECT twinrule.is_platform_admin())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              (SELECT twinrule.entered_platform_admin())
+            ) THEN true
+            ELSE false
+          END
       )
         WHEN 'delete' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND (SELECT twinrule.is_platform_admin())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              (SELECT twinrule.entered_platform_admin())
+            ) THEN true
+            ELSE false
+          END
       )
         ELSE false
       END
@@ -974,25 +1414,43 @@ BEGIN
     RETURN EXISTS (
       SELECT FROM public."workflows" WHERE "id" = $2 AND CASE $3
         WHEN 'read' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND (
-            ("shared_with" @> ARRAY[(SELECT twinrule.get_current_tenant_id())]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
-            OR ("is_shared" AND "sharing_mode" = 'global')
-            OR "tenant_id" = (SELECT twinrule.get_current_tenant_id())
-          )
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              ("shared_with" @> ARRAY[(SELECT twinrule.context_tenant_id())]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
+              OR ("is_shared" AND "sharing_mode" = 'global')
+              OR "tenant_id" = (SELECT twinrule.context_tenant_id())
+            ) THEN true
+            ELSE false
+          END
       )
         WHEN 'update' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              "tenant_id" = (SELECT twinrule.context_tenant_id())
+            ) THEN true
+            ELSE false
+          END
       ) AND (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND "resource_type" <> 'platform'
-          AND "sharing_mode" <> 'global'
-          AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              "resource_type" <> 'platform'
+              AND "sharing_mode" <> 'global'
+              AND "tenant_id" = (SELECT twinrule.context_tenant_id())
+            ) THEN true
+            ELSE false
+          END
       )
         WHEN 'delete' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              "tenant_id" = (SELECT twinrule.context_tenant_id())
+            ) THEN true
+            ELSE false
+          END
       )
         ELSE false
       END
@@ -1002,16 +1460,31 @@ BEGIN
     RETURN EXISTS (
       SELECT FROM public."workflows" WHERE "id" = $2 AND CASE $3
         WHEN 'read' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND (SELECT twinrule.is_platform_admin())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              (SELECT twinrule.entered_platform_admin())
+            ) THEN true
+            ELSE false
+          END
       )
         WHEN 'update' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND (SELECT twinrule.is_platform_admin())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              (SELECT twinrule.entered_platform_admin())
+            ) THEN true
+            ELSE false
+          END
       )
         WHEN 'delete' THEN (
-        (SELECT twinrule.get_current_user_id()) IS NOT NULL
-          AND (SELECT twinrule.is_platform_admin())
+        CASE
+            WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+            WHEN (
+              (SELECT twinrule.entered_platform_admin())
+            ) THEN true
+            ELSE false
+          END
       )
         ELSE false
       END
@@ -1136,80 +1609,135 @@ DROP POLICY IF EXISTS "twinrule_agents_select" ON public."agents";
 CREATE POLICY "twinrule_agents_select" ON public."agents"
   AS PERMISSIVE FOR SELECT TO "twinrule_app"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (
-      ("shared_with" @> ARRAY[(SELECT twinrule.get_current_tenant_id())]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
+    (
+      ("shared_with" @> ARRAY[twinrule.claimed_tenant_id()]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
       OR ("is_shared" AND "sharing_mode" = 'global')
-      OR "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+      OR "tenant_id" = twinrule.claimed_tenant_id()
     )
+    AND CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        ("shared_with" @> ARRAY[(SELECT twinrule.context_tenant_id())]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
+        OR ("is_shared" AND "sharing_mode" = 'global')
+        OR "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_agents_insert" ON public."agents";
 CREATE POLICY "twinrule_agents_insert" ON public."agents"
   AS PERMISSIVE FOR INSERT TO "twinrule_app"
   WITH CHECK (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND "resource_type" <> 'platform'
-    AND "sharing_mode" <> 'global'
-    AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        "resource_type" <> 'platform'
+        AND "sharing_mode" <> 'global'
+        AND "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_agents_update" ON public."agents";
 CREATE POLICY "twinrule_agents_update" ON public."agents"
   AS PERMISSIVE FOR UPDATE TO "twinrule_app"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+    "tenant_id" = twinrule.claimed_tenant_id()
+    AND CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   )
   WITH CHECK (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND "resource_type" <> 'platform'
-    AND "sharing_mode" <> 'global'
-    AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        "resource_type" <> 'platform'
+        AND "sharing_mode" <> 'global'
+        AND "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_agents_delete" ON public."agents";
 CREATE POLICY "twinrule_agents_delete" ON public."agents"
   AS PERMISSIVE FOR DELETE TO "twinrule_app"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+    "tenant_id" = twinrule.claimed_tenant_id()
+    AND CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_agents_select_platform_admin" ON public."agents";
 CREATE POLICY "twinrule_agents_select_platform_admin" ON public."agents"
   AS PERMISSIVE FOR SELECT TO "authz_platform_admin"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_agents_insert_platform_admin" ON public."agents";
 CREATE POLICY "twinrule_agents_insert_platform_admin" ON public."agents"
   AS PERMISSIVE FOR INSERT TO "authz_platform_admin"
   WITH CHECK (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_agents_update_platform_admin" ON public."agents";
 CREATE POLICY "twinrule_agents_update_platform_admin" ON public."agents"
   AS PERMISSIVE FOR UPDATE TO "authz_platform_admin"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   )
   WITH CHECK (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_agents_delete_platform_admin" ON public."agents";
 CREATE POLICY "twinrule_agents_delete_platform_admin" ON public."agents"
   AS PERMISSIVE FOR DELETE TO "authz_platform_admin"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   );
 
 REVOKE ALL ON public."agents" FROM PUBLIC, "twinrule_app";
@@ -1239,80 +1767,135 @@ DROP POLICY IF EXISTS "twinrule_prompts_select" ON public."prompts";
 CREATE POLICY "twinrule_prompts_select" ON public."prompts"
   AS PERMISSIVE FOR SELECT TO "twinrule_app"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (
-      ("shared_with" @> ARRAY[(SELECT twinrule.get_current_tenant_id())]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
+    (
+      ("shared_with" @> ARRAY[twinrule.claimed_tenant_id()]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
       OR ("is_shared" AND "sharing_mode" = 'global')
-      OR "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+      OR "tenant_id" = twinrule.claimed_tenant_id()
     )
+    AND CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        ("shared_with" @> ARRAY[(SELECT twinrule.context_tenant_id())]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
+        OR ("is_shared" AND "sharing_mode" = 'global')
+        OR "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_prompts_insert" ON public."prompts";
 CREATE POLICY "twinrule_prompts_insert" ON public."prompts"
   AS PERMISSIVE FOR INSERT TO "twinrule_app"
   WITH CHECK (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND "resource_type" <> 'platform'
-    AND "sharing_mode" <> 'global'
-    AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        "resource_type" <> 'platform'
+        AND "sharing_mode" <> 'global'
+        AND "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_prompts_update" ON public."prompts";
 CREATE POLICY "twinrule_prompts_update" ON public."prompts"
   AS PERMISSIVE FOR UPDATE TO "twinrule_app"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+    "tenant_id" = twinrule.claimed_tenant_id()
+    AND CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   )
   WITH CHECK (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND "resource_type" <> 'platform'
-    AND "sharing_mode" <> 'global'
-    AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        "resource_type" <> 'platform'
+        AND "sharing_mode" <> 'global'
+        AND "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_prompts_delete" ON public."prompts";
 CREATE POLICY "twinrule_prompts_delete" ON public."prompts"
   AS PERMISSIVE FOR DELETE TO "twinrule_app"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+    "tenant_id" = twinrule.claimed_tenant_id()
+    AND CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_prompts_select_platform_admin" ON public."prompts";
 CREATE POLICY "twinrule_prompts_select_platform_admin" ON public."prompts"
   AS PERMISSIVE FOR SELECT TO "authz_platform_admin"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_prompts_insert_platform_admin" ON public."prompts";
 CREATE POLICY "twinrule_prompts_insert_platform_admin" ON public."prompts"
   AS PERMISSIVE FOR INSERT TO "authz_platform_admin"
   WITH CHECK (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_prompts_update_platform_admin" ON public."prompts";
 CREATE POLICY "twinrule_prompts_update_platform_admin" ON public."prompts"
   AS PERMISSIVE FOR UPDATE TO "authz_platform_admin"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   )
   WITH CHECK (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_prompts_delete_platform_admin" ON public."prompts";
 CREATE POLICY "twinrule_prompts_delete_platform_admin" ON public."prompts"
   AS PERMISSIVE FOR DELETE TO "authz_platform_admin"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   );
 
 REVOKE ALL ON public."prompts" FROM PUBLIC, "twinrule_app";
@@ -1342,80 +1925,135 @@ DROP POLICY IF EXISTS "twinrule_rag_knowledge_sources_select" ON public."rag_kno
 CREATE POLICY "twinrule_rag_knowledge_sources_select" ON public."rag_knowledge_sources"
   AS PERMISSIVE FOR SELECT TO "twinrule_app"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (
-      ("shared_with" @> ARRAY[(SELECT twinrule.get_current_tenant_id())]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
+    (
+      ("shared_with" @> ARRAY[twinrule.claimed_tenant_id()]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
       OR ("is_shared" AND "sharing_mode" = 'global')
-      OR "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+      OR "tenant_id" = twinrule.claimed_tenant_id()
     )
+    AND CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        ("shared_with" @> ARRAY[(SELECT twinrule.context_tenant_id())]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
+        OR ("is_shared" AND "sharing_mode" = 'global')
+        OR "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_rag_knowledge_sources_insert" ON public."rag_knowledge_sources";
 CREATE POLICY "twinrule_rag_knowledge_sources_insert" ON public."rag_knowledge_sources"
   AS PERMISSIVE FOR INSERT TO "twinrule_app"
   WITH CHECK (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND "resource_type" <> 'platform'
-    AND "sharing_mode" <> 'global'
-    AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        "resource_type" <> 'platform'
+        AND "sharing_mode" <> 'global'
+        AND "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_rag_knowledge_sources_update" ON public."rag_knowledge_sources";
 CREATE POLICY "twinrule_rag_knowledge_sources_update" ON public."rag_knowledge_sources"
   AS PERMISSIVE FOR UPDATE TO "twinrule_app"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+    "tenant_id" = twinrule.claimed_tenant_id()
+    AND CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   )
   WITH CHECK (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND "resource_type" <> 'platform'
-    AND "sharing_mode" <> 'global'
-    AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        "resource_type" <> 'platform'
+        AND "sharing_mode" <> 'global'
+        AND "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_rag_knowledge_sources_delete" ON public."rag_knowledge_sources";
 CREATE POLICY "twinrule_rag_knowledge_sources_delete" ON public."rag_knowledge_sources"
   AS PERMISSIVE FOR DELETE TO "twinrule_app"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+    "tenant_id" = twinrule.claimed_tenant_id()
+    AND CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_rag_knowledge_sources_select_platform_admin" ON public."rag_knowledge_sources";
 CREATE POLICY "twinrule_rag_knowledge_sources_select_platform_admin" ON public."rag_knowledge_sources"
   AS PERMISSIVE FOR SELECT TO "authz_platform_admin"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_rag_knowledge_sources_insert_platform_admin" ON public."rag_knowledge_sources";
 CREATE POLICY "twinrule_rag_knowledge_sources_insert_platform_admin" ON public."rag_knowledge_sources"
   AS PERMISSIVE FOR INSERT TO "authz_platform_admin"
   WITH CHECK (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_rag_knowledge_sources_update_platform_admin" ON public."rag_knowledge_sources";
 CREATE POLICY "twinrule_rag_knowledge_sources_update_platform_admin" ON public."rag_knowledge_sources"
   AS PERMISSIVE FOR UPDATE TO "authz_platform_admin"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   )
   WITH CHECK (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_rag_knowledge_sources_delete_platform_admin" ON public."rag_knowledge_sources";
 CREATE POLICY "twinrule_rag_knowledge_sources_delete_platform_admin" ON public."rag_knowledge_sources"
   AS PERMISSIVE FOR DELETE TO "authz_platform_admin"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   );
 
 REVOKE ALL ON public."rag_knowledge_sources" FROM PUBLIC, "twinrule_app";
@@ -1445,80 +2083,135 @@ DROP POLICY IF EXISTS "twinrule_tools_select" ON public."tools";
 CREATE POLICY "twinrule_tools_select" ON public."tools"
   AS PERMISSIVE FOR SELECT TO "twinrule_app"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (
-      ("shared_with" @> ARRAY[(SELECT twinrule.get_current_tenant_id())]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
+    (
+      ("shared_with" @> ARRAY[twinrule.claimed_tenant_id()]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
       OR ("is_shared" AND "sharing_mode" = 'global')
-      OR "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+      OR "tenant_id" = twinrule.claimed_tenant_id()
     )
+    AND CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        ("shared_with" @> ARRAY[(SELECT twinrule.context_tenant_id())]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
+        OR ("is_shared" AND "sharing_mode" = 'global')
+        OR "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_tools_insert" ON public."tools";
 CREATE POLICY "twinrule_tools_insert" ON public."tools"
   AS PERMISSIVE FOR INSERT TO "twinrule_app"
   WITH CHECK (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND "resource_type" <> 'platform'
-    AND "sharing_mode" <> 'global'
-    AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        "resource_type" <> 'platform'
+        AND "sharing_mode" <> 'global'
+        AND "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_tools_update" ON public."tools";
 CREATE POLICY "twinrule_tools_update" ON public."tools"
   AS PERMISSIVE FOR UPDATE TO "twinrule_app"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+    "tenant_id" = twinrule.claimed_tenant_id()
+    AND CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   )
   WITH CHECK (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND "resource_type" <> 'platform'
-    AND "sharing_mode" <> 'global'
-    AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        "resource_type" <> 'platform'
+        AND "sharing_mode" <> 'global'
+        AND "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_tools_delete" ON public."tools";
 CREATE POLICY "twinrule_tools_delete" ON public."tools"
   AS PERMISSIVE FOR DELETE TO "twinrule_app"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+    "tenant_id" = twinrule.claimed_tenant_id()
+    AND CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_tools_select_platform_admin" ON public."tools";
 CREATE POLICY "twinrule_tools_select_platform_admin" ON public."tools"
   AS PERMISSIVE FOR SELECT TO "authz_platform_admin"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_tools_insert_platform_admin" ON public."tools";
 CREATE POLICY "twinrule_tools_insert_platform_admin" ON public."tools"
   AS PERMISSIVE FOR INSERT TO "authz_platform_admin"
   WITH CHECK (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_tools_update_platform_admin" ON public."tools";
 CREATE POLICY "twinrule_tools_update_platform_admin" ON public."tools"
   AS PERMISSIVE FOR UPDATE TO "authz_platform_admin"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   )
   WITH CHECK (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_tools_delete_platform_admin" ON public."tools";
 CREATE POLICY "twinrule_tools_delete_platform_admin" ON public."tools"
   AS PERMISSIVE FOR DELETE TO "authz_platform_admin"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   );
 
 REVOKE ALL ON public."tools" FROM PUBLIC, "twinrule_app";
@@ -1548,80 +2241,135 @@ DROP POLICY IF EXISTS "twinrule_workflows_select" ON public."workflows";
 CREATE POLICY "twinrule_workflows_select" ON public."workflows"
   AS PERMISSIVE FOR SELECT TO "twinrule_app"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (
-      ("shared_with" @> ARRAY[(SELECT twinrule.get_current_tenant_id())]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
+    (
+      ("shared_with" @> ARRAY[twinrule.claimed_tenant_id()]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
       OR ("is_shared" AND "sharing_mode" = 'global')
-      OR "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+      OR "tenant_id" = twinrule.claimed_tenant_id()
     )
+    AND CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        ("shared_with" @> ARRAY[(SELECT twinrule.context_tenant_id())]::uuid[] AND "is_shared" AND "sharing_mode" = 'selective')
+        OR ("is_shared" AND "sharing_mode" = 'global')
+        OR "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_workflows_insert" ON public."workflows";
 CREATE POLICY "twinrule_workflows_insert" ON public."workflows"
   AS PERMISSIVE FOR INSERT TO "twinrule_app"
   WITH CHECK (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND "resource_type" <> 'platform'
-    AND "sharing_mode" <> 'global'
-    AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        "resource_type" <> 'platform'
+        AND "sharing_mode" <> 'global'
+        AND "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_workflows_update" ON public."workflows";
 CREATE POLICY "twinrule_workflows_update" ON public."workflows"
   AS PERMISSIVE FOR UPDATE TO "twinrule_app"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+    "tenant_id" = twinrule.claimed_tenant_id()
+    AND CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   )
   WITH CHECK (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND "resource_type" <> 'platform'
-    AND "sharing_mode" <> 'global'
-    AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        "resource_type" <> 'platform'
+        AND "sharing_mode" <> 'global'
+        AND "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_workflows_delete" ON public."workflows";
 CREATE POLICY "twinrule_workflows_delete" ON public."workflows"
   AS PERMISSIVE FOR DELETE TO "twinrule_app"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND "tenant_id" = (SELECT twinrule.get_current_tenant_id())
+    "tenant_id" = twinrule.claimed_tenant_id()
+    AND CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        "tenant_id" = (SELECT twinrule.context_tenant_id())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_workflows_select_platform_admin" ON public."workflows";
 CREATE POLICY "twinrule_workflows_select_platform_admin" ON public."workflows"
   AS PERMISSIVE FOR SELECT TO "authz_platform_admin"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_workflows_insert_platform_admin" ON public."workflows";
 CREATE POLICY "twinrule_workflows_insert_platform_admin" ON public."workflows"
   AS PERMISSIVE FOR INSERT TO "authz_platform_admin"
   WITH CHECK (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_workflows_update_platform_admin" ON public."workflows";
 CREATE POLICY "twinrule_workflows_update_platform_admin" ON public."workflows"
   AS PERMISSIVE FOR UPDATE TO "authz_platform_admin"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   )
   WITH CHECK (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   );
 
 DROP POLICY IF EXISTS "twinrule_workflows_delete_platform_admin" ON public."workflows";
 CREATE POLICY "twinrule_workflows_delete_platform_admin" ON public."workflows"
   AS PERMISSIVE FOR DELETE TO "authz_platform_admin"
   USING (
-    (SELECT twinrule.get_current_user_id()) IS NOT NULL
-    AND (SELECT twinrule.is_platform_admin())
+    CASE
+      WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false
+      WHEN (
+        (SELECT twinrule.entered_platform_admin())
+      ) THEN true
+      ELSE false
+    END
   );
 
 REVOKE ALL ON public."workflows" FROM PUBLIC, "twinrule_app";
@@ -1734,16 +2482,29 @@ BEGIN
       AND p.proowner IN ('twinrule_context'::regrole, 'twinrule_facts'::regrole)
       AND (p.proname || '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')') <> ALL (ARRAY[
         'membership(uuid, uuid)',
-        'current_membership()',
+        'verified_context()',
         'get_current_user_id()',
+        'context_user_id()',
         'get_current_tenant_id()',
+        'context_tenant_id()',
         'principal_tenant_type()',
+        'context_tenant_type()',
         'principal_tenant_status()',
+        'context_tenant_status()',
         'principal_tenant_role()',
+        'context_tenant_role()',
         'principal_roles()',
+        'context_roles()',
         'is_platform_admin()',
+        'context_is_platform_admin()',
+        'claimed_user_id()',
+        'claimed_tenant_id()',
+        'set_tenant_context(text)',
         'set_tenant_context(uuid, uuid)',
         'clear_tenant_context()',
+        'entered_platform_admin()',
+        'admit_to_role(text, text)',
+        'enter_role(text, text)',
         'has_tenant_access(uuid)',
         'get_user_tenant_ids()',
         'get_super_admin_tenant_id()',
@@ -1786,7 +2547,7 @@ BEGIN
 END
 $twinrule$;
 
-INSERT INTO "twinrule".state (revision, sql_sha256) VALUES ('785a168ed032c1d39fb65476cc3c13af9499898858788339c17f655e01e2e964', '693254426813cbcb9404e7732bd641e640e813b133717b231305d66b9a19bb3f')
+INSERT INTO "twinrule".state (revision, sql_sha256) VALUES ('785a168ed032c1d39fb65476cc3c13af9499898858788339c17f655e01e2e964', '79af6c5df153d8d6f9bfc6e6414ba6f7f01e7672ef7539948fe9d249216a9c81')
 ON CONFLICT (only_row) DO UPDATE
 SET revision = excluded.revision, sql_sha256 = excluded.sql_sha256, migrated_at = now(), catalog = NULL;
 
@@ -1977,27 +2738,66 @@ DROP FUNCTION IF EXISTS "twinrule"."get_user_tenant_ids"();
 
 DROP FUNCTION IF EXISTS "twinrule"."has_tenant_access"(uuid);
 
+DROP FUNCTION IF EXISTS "twinrule"."enter_role"(text, text);
+
+DROP FUNCTION IF EXISTS "twinrule"."admit_to_role"(text, text);
+
+DROP FUNCTION IF EXISTS "twinrule"."entered_platform_admin"();
+
 DROP FUNCTION IF EXISTS "twinrule"."clear_tenant_context"();
 
 DROP FUNCTION IF EXISTS "twinrule"."set_tenant_context"(uuid, uuid);
 
+DROP FUNCTION IF EXISTS "twinrule"."set_tenant_context"(text);
+
+DROP FUNCTION IF EXISTS "twinrule"."claimed_tenant_id"();
+
+DROP FUNCTION IF EXISTS "twinrule"."claimed_user_id"();
+
+DROP FUNCTION IF EXISTS "twinrule"."context_is_platform_admin"();
+
 DROP FUNCTION IF EXISTS "twinrule"."is_platform_admin"();
+
+DROP FUNCTION IF EXISTS "twinrule"."context_roles"();
 
 DROP FUNCTION IF EXISTS "twinrule"."principal_roles"();
 
+DROP FUNCTION IF EXISTS "twinrule"."context_tenant_role"();
+
 DROP FUNCTION IF EXISTS "twinrule"."principal_tenant_role"();
+
+DROP FUNCTION IF EXISTS "twinrule"."context_tenant_status"();
 
 DROP FUNCTION IF EXISTS "twinrule"."principal_tenant_status"();
 
+DROP FUNCTION IF EXISTS "twinrule"."context_tenant_type"();
+
 DROP FUNCTION IF EXISTS "twinrule"."principal_tenant_type"();
+
+DROP FUNCTION IF EXISTS "twinrule"."context_tenant_id"();
 
 DROP FUNCTION IF EXISTS "twinrule"."get_current_tenant_id"();
 
+DROP FUNCTION IF EXISTS "twinrule"."context_user_id"();
+
 DROP FUNCTION IF EXISTS "twinrule"."get_current_user_id"();
 
-DROP FUNCTION IF EXISTS "twinrule"."current_membership"();
+DROP FUNCTION IF EXISTS "twinrule"."verified_context"();
 
 DROP FUNCTION IF EXISTS "twinrule"."membership"(uuid, uuid);
+
+DO $twinrule$
+BEGIN
+  -- what was done stays on record; an empty record is none
+  IF to_regclass('twinrule.role_entries') IS NOT NULL AND NOT EXISTS (SELECT FROM twinrule.role_entries) THEN
+    DROP TABLE twinrule.role_entries;
+  ELSIF to_regclass('twinrule.role_entries') IS NOT NULL THEN
+    REVOKE ALL ON twinrule.role_entries FROM "twinrule_context";
+  END IF;
+END
+$twinrule$;
+
+DROP TABLE IF EXISTS "twinrule".context_keys;
 
 DROP POLICY IF EXISTS "twinrule_user_roles_context" ON public."user_roles";
 ALTER TABLE public."user_roles" NO FORCE ROW LEVEL SECURITY;

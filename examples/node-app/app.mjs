@@ -1,11 +1,13 @@
 // An application's own SQL under row-level security: every transaction says for whom it works.
 //
-//   APP_DATABASE_URL=postgres://twinrule_app:PASSWORD@HOST/DATABASE node examples/node-app/app.mjs
+//   APP_DATABASE_URL=postgres://twinrule_app:PASSWORD@HOST/DATABASE TWINRULE_CONTEXT_KEY=... node examples/node-app/app.mjs
 import pg from 'pg'
+import { contextKey, contextToken } from 'twinrule'
 
 const GUS = { id: '00000000-0000-0000-0001-00000000000b', tenantId: '00000000-0000-0000-0000-00000000000b' }
 const ROOT = { id: '00000000-0000-0000-0001-000000000001', tenantId: '00000000-0000-0000-0000-000000000001' }
 
+const key = contextKey(process.env.TWINRULE_CONTEXT_KEY ?? '')
 const pool = new pg.Pool({ connectionString: process.env.APP_DATABASE_URL, max: 4 })
 pool.on('error', () => {}) // a connection that breaks while idle must not end the process
 
@@ -15,12 +17,11 @@ async function withTenant(user, work, { role } = {}) {
   let broken
   try {
     await client.query('BEGIN')
-    const { rows } = await client.query('SELECT twinrule.set_tenant_context($1, $2) AS valid', [
-      user.id,
-      user.tenantId
-    ])
+    const token = contextToken(key, { userId: user.id, tenantId: user.tenantId })
+    const { rows } = await client.query('SELECT twinrule.set_tenant_context($1) AS valid', [token])
     if (!rows[0].valid) throw new Error('not an active member of an active tenant')
-    if (role !== undefined) await client.query(`SET LOCAL ROLE ${client.escapeIdentifier(role)}`)
+    if (role !== undefined)
+      await client.query('SELECT twinrule.enter_role($1, $2)', [role, 'a look at all agents'])
     const result = await work(client)
     await client.query('COMMIT')
     return result

@@ -5,6 +5,7 @@ import { registerCheck } from './commands/check.js'
 import { registerCompile } from './commands/compile.js'
 import { registerDiff } from './commands/diff.js'
 import { registerExplain } from './commands/explain.js'
+import { registerKeys } from './commands/keys.js'
 import { registerMigrate } from './commands/migrate.js'
 import { registerProve } from './commands/prove.js'
 import { registerServe } from './commands/serve.js'
@@ -15,6 +16,7 @@ const COMMANDS = [
   registerCompile,
   registerDiff,
   registerExplain,
+  registerKeys,
   registerMigrate,
   registerProve,
   registerServe

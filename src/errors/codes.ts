@@ -66,6 +66,7 @@ export const CODES = {
   TWR_DB_NOT_MIGRATED: { title: 'The database does not hold the compiled policies', exit: 78 },
   TWR_DB_OLD_SERVER: { title: 'The server has known holes in row-level security', exit: 78 },
   TWR_DB_MIGRATION: { title: 'A migration failed and was rolled back', exit: 3 },
+  TWR_DB_KEY: { title: 'A context key is not known, or its name is taken', exit: 3 },
   TWR_DB_FAULT: { title: 'A statement failed', exit: 3 },
   TWR_REQUEST_INVALID: { title: 'The request is not well formed', exit: 1 },
   TWR_REQUEST_UNAUTHENTICATED: { title: 'The API key is missing or wrong', exit: 1 },

@@ -75,9 +75,18 @@ export interface Resource {
   readonly span?: Span
 }
 
+/**
+ * How a transaction tells PostgreSQL for whom it works. `signed`: by a token that only a holder of a key can make.
+ * `plain`: by naming a user and a tenant, which anybody with the app role's login can do.
+ */
+export const CONTEXT_MODES = ['signed', 'plain'] as const
+/** One of the two. */
+export type ContextMode = (typeof CONTEXT_MODES)[number]
+
 /** A compiled policy folder: data only, deeply frozen, sorted by name. */
 export interface Bundle {
   readonly version: 1
+  readonly context: ContextMode
   readonly actions: readonly AddedAction[]
   readonly principal: readonly PrincipalAttribute[]
   readonly resources: readonly Resource[]

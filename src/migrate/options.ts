@@ -1,4 +1,5 @@
 import type { ClientBase } from 'pg'
+import type { ContextKey } from '../db/context-token.js'
 import type { Bundle } from '../ir/model.js'
 import type { Passwords } from './extras.js'
 import type { LockOptions } from './locks.js'
@@ -14,6 +15,8 @@ export interface MigrateOptions {
   /** How many migrations to undo, the generated part counting as the last one. Default 1. */
   readonly count?: number
   readonly passwords?: Passwords
+  /** A key whose tokens count from now on; the same one again changes nothing. For signed contexts alone. */
+  readonly contextKey?: ContextKey
   /** Whether to load the demo data afterwards. */
   readonly demo?: boolean
   /** Apply every generated object, and not only those that have changed. */

@@ -2,10 +2,12 @@ import { join } from 'node:path'
 import type { ClientBase } from 'pg'
 import { accessHash, accessObjects } from '../backends/sql/access.js'
 import { changedItems, recordCatalog } from '../db/catalog/record.js'
+import type { ContextKey } from '../db/context-token.js'
 import type { Bundle } from '../ir/model.js'
 import { type Books, baseNames, readBooks, refuseMissing } from './books.js'
 import { loadDemo, PACKAGE, setPasswords } from './extras.js'
 import { foreignPolicies, refuseForeign } from './foreign.js'
+import { addKey } from './keys.js'
 import { lockTables, type Waiting } from './locks.js'
 import type { MigrateOptions } from './options.js'
 import { lockedTables, type PlanStep, planSteps } from './plan.js'
@@ -50,8 +52,19 @@ export async function goUp(
   return [
     ...done.map(name => `applied ${name === ACCESS ? rules : name}`),
     ...(await setPasswords(client, options.passwords ?? {}, run)),
+    ...(await takeKey(client, options.contextKey, run)),
     ...(options.demo === true ? await loadDemo(client, run) : [])
   ]
+}
+
+async function takeKey(
+  client: ClientBase,
+  key: ContextKey | undefined,
+  run: Waiting
+): Promise<readonly string[]> {
+  if (key === undefined) return []
+  run.during = 'the context key'
+  return (await addKey(client, key)) ? [`added the context key ${key.kid}`] : []
 }
 
 /** How many objects had to be applied. */

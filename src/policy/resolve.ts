@@ -2,6 +2,8 @@ import { PolicyError } from '../errors/errors.js'
 import {
   ACTIONS,
   type AddedAction,
+  CONTEXT_MODES,
+  type ContextMode,
   type Invariant,
   type PrincipalAttribute,
   type Resource
@@ -17,6 +19,7 @@ import type { Source } from './source.js'
 
 /** What the files declare, names and types resolved. */
 export interface Resolved {
+  readonly context: ContextMode
   readonly actions: readonly AddedAction[]
   readonly principal: readonly PrincipalAttribute[]
   readonly resources: readonly Resource[]
@@ -42,7 +45,8 @@ export function resolve(sources: readonly Source[], problems: PolicyError[]): Re
   const invariants = resolveInvariants(sources, arounds, actions, problems)
   const whole = [...principal.values()].filter(attribute => attribute !== null)
   refuseSharedTables(declared, problems)
-  return { actions, principal: whole, resources: made.map(({ resource }) => resource), invariants }
+  const context = contextOf(sources, problems)
+  return { context, actions, principal: whole, resources: made.map(({ resource }) => resource), invariants }
 }
 
 /** Resources refer to each other by relations, so all of them are outlined before the rules of any are read. */
@@ -63,6 +67,27 @@ function resolveResources(
     if (outline.complete) refuseWithoutKey(resource, outline.columns, outline.declared, problems)
   }
   return made
+}
+
+/** The context mode of the policy: files that say nothing leave it to the others. */
+function contextOf(sources: readonly Source[], problems: PolicyError[]): ContextMode {
+  let first: { readonly mode: ContextMode; readonly source: Source } | null = null
+  for (const source of sources) {
+    const mode = CONTEXT_MODES.find(one => one === mapping(source.value)['context'])
+    if (mode === undefined) continue
+    first ??= { mode, source }
+    if (mode === first.mode) continue
+    const { file, line } = first.source.keySpanOf(['context'])
+    problems.push(
+      new PolicyError(
+        'TWR_POLICY_DUPLICATE',
+        `the context is ${mode} here and ${first.mode} elsewhere`,
+        source.keySpanOf(['context']),
+        `a policy has one context; the other stands in ${file}:${line}`
+      )
+    )
+  }
+  return first?.mode ?? 'signed'
 }
 
 /** The actions that the policy adds, sorted by name. */

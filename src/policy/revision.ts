@@ -8,9 +8,10 @@ import type { Resolved } from './resolve.js'
  * The revision of a policy: SHA-256 (hex) of what it means and of the names that answers carry. Comments, order,
  * macros, traits and the split into files do not change it.
  */
-export function revisionOf({ actions, principal, resources }: Resolved): string {
+export function revisionOf({ context, actions, principal, resources }: Resolved): string {
   const canonical = [
     'twinrule 1',
+    ...(context === 'plain' ? [['context', context]] : []),
     ...actions.map(a => ['action', a.name, a.command ?? '']),
     ...principal.map(p => ['principal', p.name, fullType(p.type), p.source, p.role ?? '']),
     ...resources.flatMap(resource => [

@@ -1,4 +1,4 @@
-import { ACTIONS } from '../ir/model.js'
+import { ACTIONS, CONTEXT_MODES } from '../ir/model.js'
 import { invariants } from './schema-invariants.js'
 import { column_rules, columns, condition, immutable, names, relations, rules } from './schema-parts.js'
 
@@ -12,6 +12,11 @@ export const POLICY_SCHEMA = {
   additionalProperties: false,
   properties: {
     version: { description: 'The version of this format.', const: 1 },
+    context: {
+      description:
+        'How a transaction says for whom it works. signed (the default): by a token that only a holder of a key can make. plain: by naming user and tenant, which whoever runs SQL as twinrule_app can do.',
+      enum: [...CONTEXT_MODES]
+    },
     include: {
       description:
         'Policy files that come with twinrule: tenancy (the principal, rows of a tenant), sharing (sharing modes).',

@@ -71,6 +71,9 @@ export function joined(one: Condition | SqlExpression): Joined {
     case 'not':
     case 'not true':
       return { kind: one.kind, of: joined(one.of) }
+    case 'guarded':
+      // the user and the half that narrows look at no related row
+      return { kind: 'and', of: [{ kind: 'leaf' }, joined(one.of)] }
     case 'exists':
       return { kind: 'exists', relation: one.relation, of: one.of }
     default:

@@ -16,7 +16,8 @@ import {
   madeFor,
   postgres,
   type Side,
-  stockCasl
+  stockCasl,
+  weaker
 } from './sides.js'
 import { signaturesOf } from './signatures.js'
 import { type SqlExpression, sqlComparisons } from './sql-expression.js'
@@ -109,10 +110,11 @@ export function sidesOf(
   return [
     stockCasl(question, abilityFor),
     compiled(question, ability),
-    ...sql.map(({ role, expression, hasPolicy, madeFor }) => {
+    ...sql.flatMap(({ role, expression, hasPolicy, madeFor }) => {
       // an update needs an old and a new row: if the rules never open one half, the other one may stay closed
       const idle = !hasPolicy && mate !== undefined && neverOpens(mate, madeFor)
-      return postgres(expression, role, idle ? () => false : madeFor)
+      const mustEqual = idle ? () => false : madeFor
+      return [postgres(expression, role, mustEqual), ...weaker(expression, role, mustEqual)]
     })
   ]
 }

@@ -1,4 +1,4 @@
-import { readExpression } from './read-expression.js'
+import { readClause } from './read-clause.js'
 import { type Grants, mustBeTable, readColumnGrant, readGrant, rolesOf } from './read-grant.js'
 import type { Names } from './read-operand.js'
 import type { SqlExpression } from './sql-expression.js'
@@ -57,9 +57,14 @@ export async function loadParser(): Promise<Parser> {
 /**
  * Reads the statements of one table in their order.
  *
+ * @param namesIn what the names in a policy stand for, by the roles that the policy is for
  * @throws ReadBackError for every statement, clause, operator, function, cast or name that is not in the grammar
  */
-export function readTable(statements: readonly unknown[], table: string, names: Names): TableSecurity {
+export function readTable(
+  statements: readonly unknown[],
+  table: string,
+  namesIn: (roles: readonly string[]) => Names
+): TableSecurity {
   const security: TableSecurity = {
     enabled: false,
     forced: false,
@@ -78,7 +83,7 @@ export function readTable(statements: readonly unknown[], table: string, names: 
         readDrop(fields, table, security)
         break
       case 'CreatePolicyStmt':
-        readPolicy(fields, table, { names, security })
+        readPolicy(fields, table, { namesIn, security })
         break
       case 'GrantStmt':
         readGrant(fields, table, security)
@@ -125,22 +130,23 @@ function readDrop(fields: Tree, table: string, { policies }: TableSecurity): voi
 }
 
 interface Target {
-  readonly names: Names
+  readonly namesIn: (roles: readonly string[]) => Names
   readonly security: TableSecurity
 }
 
-function readPolicy(fields: Tree, table: string, { names, security }: Target): void {
+function readPolicy(fields: Tree, table: string, { namesIn, security }: Target): void {
   const known = ['policy_name', 'table', 'cmd_name', 'permissive', 'roles', 'qual', 'with_check']
-  const clause = (node: unknown) => (node === undefined ? null : readExpression(node, names))
   only(fields, 'CreatePolicyStmt', ...known)
   mustBeTable(fields['table'], table)
   const name = textOf(fields['policy_name'])
   if (security.policies.has(name)) refuse(`two policies called ${name}`)
+  const roles = rolesOf(fields['roles'])
+  const clause = (node: unknown) => (node === undefined ? null : readClause(node, namesIn(roles)))
   security.policies.set(name, {
     name,
     command: textOf(fields['cmd_name']),
     permissive: fields['permissive'] === true,
-    roles: rolesOf(fields['roles']),
+    roles,
     using: clause(fields['qual']),
     check: clause(fields['with_check'])
   })

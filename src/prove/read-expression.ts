@@ -1,7 +1,7 @@
 import { scalarOf } from '../analysis/domain.js'
 import { isOrdered, sameType, type Type, typeName } from '../ir/types.js'
 import { readExists } from './read-exists.js'
-import { type Names, readArray, readConstant, readOperand, unify } from './read-operand.js'
+import { accessorName, type Names, readArray, readConstant, readOperand, unify } from './read-operand.js'
 import { isOrdering, type SqlExpression, type SqlOperator } from './sql-expression.js'
 import { fieldsOf, kindOf, listOf, nameOf, only, refuse, type Tree } from './tree.js'
 
@@ -41,25 +41,41 @@ export function readExpression(node: unknown, names: Names): SqlExpression {
 }
 
 function readBool(node: unknown, names: Names): SqlExpression {
+  const { entered } = names
+  if (entered !== null && kindOf(node)[0] === 'SubLink' && accessorName(node) === entered.entrance) {
+    const of = { kind: 'principal', name: entered.flag, type: entered.type, via: 'entrance' } as const
+    return { kind: 'bool', of }
+  }
   const of = readOperand(node, names)
+  if (of.kind === 'principal' && of.name === entered?.flag) {
+    return refuse(`the role of ${entered.flag} open to whoever has the flag, without leave to enter`)
+  }
   return of.kind !== 'pending' && of.type.kind === 'bool'
     ? { kind: 'bool', of }
     : refuse('a value that is no bool')
 }
 
 function readConnective(fields: Tree, names: Names): SqlExpression {
-  const parts = listOf(fields['args']).map(part => readExpression(part, names))
-  const [first] = parts
+  const args = listOf(fields['args'])
+  if (fields['boolop'] === 'NOT_EXPR') return readNot(args, names)
+  const parts = args.map(part => readExpression(part, names))
   switch (fields['boolop']) {
     case 'AND_EXPR':
       return { kind: 'and', of: parts }
     case 'OR_EXPR':
       return { kind: 'or', of: parts }
-    case 'NOT_EXPR':
-      return first === undefined ? refuse('NOT of nothing') : { kind: 'not', of: first }
     default:
       return refuse(`the connective ${String(fields['boolop'])}`)
   }
+}
+
+/** In what is denied, the flag of a role is whether the principal has it, not whether he entered the role. */
+function readNot(args: readonly unknown[], names: Names): SqlExpression {
+  const [arg, ...more] = args
+  if (arg === undefined || more.length > 0) return refuse('NOT of something else than one condition')
+  const [kind, fields] = kindOf(arg)
+  const accessor = kind === 'SubLink' && fields['subLinkType'] === 'EXPR_SUBLINK'
+  return { kind: 'not', of: readExpression(arg, accessor ? { ...names, entered: null } : names) }
 }
 
 function readNullTest(fields: Tree, names: Names): SqlExpression {

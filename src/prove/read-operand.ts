@@ -14,23 +14,57 @@ export interface Names {
   /** The relation of the subquery that is read, where there is one. */
   readonly related: Relation | null
   readonly columns: ReadonlyMap<string, Type>
-  /** Principal attributes by the schema-qualified function that returns them. */
-  readonly accessors: ReadonlyMap<string, { readonly name: string; readonly type: Type }>
+  /** Principal attributes by the schema-qualified function that returns them, verified. */
+  readonly accessors: Attributes
+  /** The role flag whose role a policy is for, and the function that says whether the role was entered with leave. */
+  readonly entered: { readonly flag: string; readonly type: Type; readonly entrance: string } | null
+  /** Principal attributes by the function that returns what a setting claims of them. */
+  readonly claims: Attributes
+  /** The function that says who there is, null when there is nobody. */
+  readonly verified: string
 }
 
-/** The names of a resource and its principal. */
-export function namesOf(
-  resource: Resource,
-  bundle: Bundle,
-  accessorOf: (attribute: string) => string
-): Names {
+type Attributes = ReadonlyMap<string, { readonly name: string; readonly type: Type; readonly via?: 'claim' }>
+
+/** The functions through which SQL sees the principal. */
+export interface PrincipalFunctions {
+  readonly accessorOf: (attribute: string) => string
+  readonly entranceOf: (flag: string) => string
+  readonly claims: Readonly<Record<string, { readonly claim: string }>>
+  readonly verified: string
+}
+
+/** The names of a resource and its principal, in policies of the app role. */
+export function namesOf(resource: Resource, bundle: Bundle, functions: PrincipalFunctions): Names {
+  const { accessorOf, claims, verified } = functions
+  const accessors = new Map(bundle.principal.map(({ name, type }) => [accessorOf(name), { name, type }]))
+  const claimed = bundle.principal.flatMap(({ name, type }) => {
+    const { claim } = claims[name] ?? {}
+    return claim === undefined ? [] : [[claim, { name, type, via: 'claim' }] as const]
+  })
   return {
     table: resource.table ?? '',
     relations: resource.relations,
     related: null,
     columns: new Map(resource.columns.map(({ name, type }) => [name, type])),
-    accessors: new Map(bundle.principal.map(({ name, type }) => [accessorOf(name), { name, type }]))
+    accessors,
+    entered: null,
+    claims: new Map(claimed),
+    verified
   }
+}
+
+/**
+ * The names in policies of a role flag's role: there the flag is whether the role was entered with leave.
+ * safety: read by its ordinary accessor it would count for whoever says SET ROLE, unrecorded
+ */
+export function namesInRole(
+  names: Names,
+  flag: string,
+  { accessorOf, entranceOf }: PrincipalFunctions
+): Names {
+  const type = names.accessors.get(accessorOf(flag))?.type
+  return type === undefined ? names : { ...names, entered: { flag, type, entrance: entranceOf(flag) } }
 }
 
 /** A constant whose type is that of what it is compared with. */
@@ -48,7 +82,7 @@ export function readOperand(node: unknown, names: Names): SqlOperand | Pending {
     case 'SubLink':
       return readAccessor(only(fields, kind, 'subLinkType', 'subselect'), names)
     case 'FuncCall':
-      return readNow(fields)
+      return readCall(fields, names)
     case 'A_Const':
       return { kind: 'pending', value: readConstant(fields) }
     case 'TypeCast': {
@@ -86,16 +120,29 @@ function readColumn(parts: readonly string[], { table, related, columns }: Names
     : { kind: 'related', name: column.name, type: column.type, relation: related }
 }
 
-/** `now()`: PostgreSQL's own, the time at which the transaction began. */
-function readNow(fields: Tree): SqlOperand {
-  const call = only(fields, 'FuncCall', 'funcname', 'funcformat')
-  must(call, 'funcformat', 'COERCE_EXPLICIT_CALL')
-  const name = nameOf(call['funcname']).join('.')
+/** `now()`, PostgreSQL's own: the time at which the transaction began. Or what a setting claims. */
+function readCall(fields: Tree, { claims }: Names): SqlOperand {
+  const name = calledName(fields)
+  const claim = claims.get(name)
+  if (claim !== undefined) return { kind: 'principal', ...claim }
   return name === 'now' ? { kind: 'now', type: { kind: 'timestamptz' } } : refuse(`the function ${name}`)
 }
 
-/** `(SELECT twinrule.accessor())`, with nothing else in the subquery. */
+function calledName(fields: Tree): string {
+  const call = only(fields, 'FuncCall', 'funcname', 'funcformat')
+  must(call, 'funcformat', 'COERCE_EXPLICIT_CALL')
+  return nameOf(call['funcname']).join('.')
+}
+
 function readAccessor(fields: Tree, names: Names): SqlOperand {
+  const name = accessorName({ SubLink: fields })
+  const attribute = names.accessors.get(name)
+  return attribute === undefined ? refuse(`the function ${name}`) : { kind: 'principal', ...attribute }
+}
+
+/** The function of `(SELECT twinrule.accessor())`, with nothing else in the subquery. */
+export function accessorName(node: unknown): string {
+  const fields = fieldsOf(node, 'SubLink', 'subLinkType', 'subselect')
   must(fields, 'subLinkType', 'EXPR_SUBLINK')
   const select = fieldsOf(fields['subselect'], 'SelectStmt', 'targetList', 'limitOption', 'op')
   must(select, 'limitOption', 'LIMIT_OPTION_DEFAULT')
@@ -103,11 +150,7 @@ function readAccessor(fields: Tree, names: Names): SqlOperand {
   const [target, ...more] = listOf(select['targetList'])
   if (more.length > 0) return refuse('a subquery of several columns')
   const { val } = fieldsOf(target, 'ResTarget', 'val')
-  const call = fieldsOf(val, 'FuncCall', 'funcname', 'funcformat')
-  must(call, 'funcformat', 'COERCE_EXPLICIT_CALL')
-  const name = nameOf(call['funcname']).join('.')
-  const attribute = names.accessors.get(name)
-  return attribute === undefined ? refuse(`the function ${name}`) : { kind: 'principal', ...attribute }
+  return calledName(fieldsOf(val, 'FuncCall', 'funcname', 'funcformat'))
 }
 
 /** An array and the type of its items. */

@@ -1,5 +1,5 @@
 import { caslRules } from '../backends/casl.js'
-import { accessorOf } from '../backends/sql/names.js'
+import { accessorOf, CLAIMS, entranceOf, VERIFIED_USER } from '../backends/sql/names.js'
 import { roleViews, tableObjects } from '../backends/sql/policies.js'
 import { buildAbility } from '../engine/ability.js'
 import { type Gate, gatesOf } from '../ir/gates.js'
@@ -8,7 +8,7 @@ import type { Alike } from './alike.js'
 import { compareSides, sizeOf } from './gate.js'
 import { mateOf, type Plan, planOf, principalComparisons, type Subject, sidesOf } from './plan.js'
 import { type Parser, readTable, type TableSecurity } from './read-back.js'
-import { namesOf } from './read-operand.js'
+import { type Names, namesInRole, namesOf, type PrincipalFunctions } from './read-operand.js'
 import { type GateProof, isDecided, type ResourceProof, type Verdict, worst } from './report.js'
 import { type PortableAbilities, type PortableRules, portableAbilities } from './sides.js'
 import { misshapen } from './table-security.js'
@@ -75,7 +75,24 @@ function readBack(
 ): TableSecurity | null {
   if (resource.table === null) return null
   const text = (emitted?.sql ?? tableSql)(resource, bundle)
-  return readTable(parse(text), resource.table, namesOf(resource, bundle, accessorOf))
+  return readTable(parse(text), resource.table, namesIn(resource, bundle))
+}
+
+/** The functions through which the generated SQL sees the principal. */
+export const PRINCIPAL_FUNCTIONS: PrincipalFunctions = {
+  accessorOf,
+  entranceOf,
+  claims: CLAIMS,
+  verified: VERIFIED_USER
+}
+
+/** What the names in a resource's policies stand for, by the roles that a policy is for. */
+export function namesIn(resource: Resource, bundle: Bundle): (roles: readonly string[]) => Names {
+  const names = namesOf(resource, bundle, PRINCIPAL_FUNCTIONS)
+  return roles => {
+    const flag = roleViews(bundle).find(({ role }) => roles.includes(role))?.flag ?? null
+    return flag === null ? names : namesInRole(names, flag, PRINCIPAL_FUNCTIONS)
+  }
 }
 
 /** The SQL text of a resource's table, as `twinrule compile --target sql` emits it. */

@@ -7,7 +7,7 @@ import type { Bundle, Resource } from '../ir/model.js'
 import { elementsOf } from './lists.js'
 import { type EmittedRule, unportable } from './portable.js'
 import { sqlTruth } from './sql-eval.js'
-import type { SqlExpression } from './sql-expression.js'
+import { guardAlone, isNarrowed, type SqlExpression, unentered } from './sql-expression.js'
 import type { DatabaseRole } from './table-security.js'
 
 /** Whether a gate is open for a row, for the principal that was given before. */
@@ -204,9 +204,29 @@ export function postgres(
   { role }: DatabaseRole,
   mustEqual: (principal: Values) => boolean
 ): Side {
+  return sqlSide(`SQL ${role}`, expression, mustEqual)
+}
+
+/**
+ * What the SQL of a role is when a part of it is not there: without the half that only narrows the guard must decide
+ * as the rule does, and without leave to enter the role nobody may be allowed more than the rule allows.
+ */
+export function weaker(
+  expression: SqlExpression,
+  { role, flag }: DatabaseRole,
+  mustEqual: (principal: Values) => boolean
+): readonly Side[] {
+  const guard = guardAlone(expression)
+  return [
+    ...(isNarrowed(expression) ? [sqlSide(`SQL ${role}, guard alone`, guard, mustEqual)] : []),
+    ...(flag === null ? [] : [sqlSide(`SQL ${role}, not entered`, unentered(guard), () => false)])
+  ]
+}
+
+function sqlSide(name: string, expression: SqlExpression, mustEqual: (principal: Values) => boolean): Side {
   const truth = sqlTruth(expression)
   return {
-    name: `SQL ${role}`,
+    name,
     mustEqual,
     opensFor: (principal, now) => row => truth(principal, row, now) === true
   }

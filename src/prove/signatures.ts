@@ -146,7 +146,8 @@ function freeParts<T extends Tree>(one: T, readsOwn: (one: T) => boolean): reado
 
 function partsOf<T extends Tree>(one: T): readonly T[] {
   if (one.kind === 'and' || one.kind === 'or') return (one as unknown as { of: readonly T[] }).of
-  return one.kind === 'not' || one.kind === 'not true' ? [(one as unknown as { of: T }).of] : []
+  // the half that only narrows looks at no related row
+  return ['not', 'not true', 'guarded'].includes(one.kind) ? [(one as unknown as { of: T }).of] : []
 }
 
 function readsOwnColumn(one: Condition | Nnf): boolean {

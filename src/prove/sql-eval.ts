@@ -40,6 +40,14 @@ export function sqlTruth(expression: SqlExpression): SqlTruth {
       return (principal, row, now) =>
         relatedRows(relation, row).some(related => where(principal, row, now, related) === true)
     }
+    case 'guarded': {
+      const open = expression.open === null ? null : sqlTruth(expression.open)
+      const allowed = sqlTruth(expression.of)
+      return (principal, row, now) =>
+        (principal['id'] ?? null) !== null &&
+        allowed(principal, row, now) === true &&
+        (open === null || open(principal, row, now) === true)
+    }
     case 'bool': {
       const read = operand(expression.of)
       return (principal, row, now, related) => read(principal, row, now, related) as Truth

@@ -5,7 +5,13 @@ import type { Ordering, Relation } from '../ir/formula.js'
  * What a comparison in SQL can look at: a column, of the row or in a subquery of the related row, an accessor's result,
  * a constant or the transaction's time.
  */
-export type SqlOperand = Exclude<Compared, { kind: 'list' }>
+export type SqlOperand = Exclude<Compared, { kind: 'list' }> & {
+  /**
+   * How a principal attribute is seen, if not verified: as a setting claims it, or, of a role flag, as whether its role
+   * was entered with leave.
+   */
+  readonly via?: 'claim' | 'entrance'
+}
 
 /** What stands after ANY, ALL or beside @>: a set, or an array of operands written out. */
 export type SqlArray =
@@ -24,6 +30,11 @@ export type SqlExpression =
   | { readonly kind: 'not true'; readonly of: SqlExpression }
   /** `EXISTS`: some row of a relation for which the expression is true. */
   | { readonly kind: 'exists'; readonly relation: Relation; readonly of: SqlExpression }
+  /**
+   * The form of a whole clause: nobody without a verified user, and who there is as `of` says. What stands in `open`
+   * is asked beside it and may only narrow: it sees the principal as the settings claim it.
+   */
+  | { readonly kind: 'guarded'; readonly open: SqlExpression | null; readonly of: SqlExpression }
   | { readonly kind: 'bool'; readonly of: SqlOperand }
   | { readonly kind: 'null'; readonly of: SqlOperand; readonly negated: boolean }
   | {
@@ -52,6 +63,11 @@ export function sqlComparisons(expression: SqlExpression): readonly Comparison[]
     case 'not true':
     case 'exists':
       return sqlComparisons(expression.of)
+    case 'guarded': {
+      const user: Compared = { kind: 'principal', name: 'id', type: { kind: 'uuid' } }
+      const open = expression.open === null ? [] : sqlComparisons(expression.open)
+      return [{ terms: [user], ordered: false }, ...open, ...sqlComparisons(expression.of)]
+    }
     case 'bool':
     case 'null':
       return [{ terms: [expression.of], ordered: false }]
@@ -74,4 +90,42 @@ export function isOrdering(operator: SqlOperator): operator is Ordering {
 
 function termsOf(array: SqlArray): readonly Compared[] {
   return array.kind === 'set' ? [array.of] : array.of
+}
+
+/** Whether a half that only narrows stands somewhere in an expression. */
+export function isNarrowed(expression: SqlExpression): boolean {
+  if (expression.kind === 'and' || expression.kind === 'or') return expression.of.some(isNarrowed)
+  return expression.kind === 'guarded' && expression.open !== null
+}
+
+/** An expression without the halves that only narrow: what decides when they let everything through. */
+export function guardAlone(expression: SqlExpression): SqlExpression {
+  return replaced(expression, one => (one.kind === 'guarded' ? { ...one, open: null } : one))
+}
+
+/** An expression as it is for whoever is in a role flag's role without leave to enter it. */
+export function unentered(expression: SqlExpression): SqlExpression {
+  return replaced(expression, one =>
+    one.kind === 'bool' && one.of.via === 'entrance' ? { kind: 'const', value: false } : one
+  )
+}
+
+/** Every part of an expression replaced, from the inside out. */
+function replaced(expression: SqlExpression, change: (one: SqlExpression) => SqlExpression): SqlExpression {
+  const inside = (one: SqlExpression) => replaced(one, change)
+  switch (expression.kind) {
+    case 'and':
+    case 'or':
+      return change({ ...expression, of: expression.of.map(inside) })
+    case 'not':
+    case 'not true':
+    case 'exists':
+      return change({ ...expression, of: inside(expression.of) })
+    case 'guarded': {
+      const open = expression.open === null ? null : inside(expression.open)
+      return change({ ...expression, open, of: inside(expression.of) })
+    }
+    default:
+      return change(expression)
+  }
 }

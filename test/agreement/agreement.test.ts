@@ -111,7 +111,7 @@ t.test('a NULL guard that is missing from one backend is noticed', async t => {
     },
     'SQL: the principal must be known': {
       ...NONE,
-      sql: text => text.replaceAll('(SELECT twinrule.get_current_user_id()) IS NOT NULL', 'true')
+      sql: text => text.replaceAll('(SELECT twinrule.get_current_user_id()) IS NULL', 'false')
     },
     'CASL: null in $nin': {
       ...NONE,

@@ -154,11 +154,15 @@ END $$`
 /** Accessors that read test settings, so that a principal may have any attribute null. */
 const ACCESSORS: Readonly<Record<string, readonly [string, string]>> = {
   get_current_user_id: ['uuid', 'id'],
-  get_current_tenant_id: ['uuid', 'tenant_id'],
-  principal_tenant_type: ['text', 'tenant_type'],
-  principal_tenant_role: ['text', 'tenant_role'],
-  principal_roles: ['text[]', 'roles'],
-  is_platform_admin: ['boolean', 'is_platform_admin']
+  context_user_id: ['uuid', 'id'],
+  claimed_user_id: ['uuid', 'id'],
+  context_tenant_id: ['uuid', 'tenant_id'],
+  claimed_tenant_id: ['uuid', 'tenant_id'],
+  context_tenant_type: ['text', 'tenant_type'],
+  context_tenant_role: ['text', 'tenant_role'],
+  context_roles: ['text[]', 'roles'],
+  context_is_platform_admin: ['boolean', 'is_platform_admin'],
+  entered_platform_admin: ['boolean', 'is_platform_admin']
 }
 
 const ROLES = ['twinrule_app', 'authz_platform_admin', 'twinrule_context', 'twinrule_facts'] as const
@@ -179,7 +183,7 @@ export async function prepare(admin: pg.Client): Promise<void> {
     )
   }
   await admin.query(
-    `CREATE OR REPLACE FUNCTION twinrule.principal_roles() RETURNS text[] STABLE LANGUAGE sql AS $$
+    `CREATE OR REPLACE FUNCTION twinrule.context_roles() RETURNS text[] STABLE LANGUAGE sql AS $$
      SELECT CASE WHEN jsonb_typeof(p -> 'roles') = 'array'
        THEN ARRAY(SELECT jsonb_array_elements_text(p -> 'roles')) END
      FROM (SELECT current_setting('test.principal')::jsonb AS p) s $$`

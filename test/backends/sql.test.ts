@@ -108,6 +108,6 @@ t.test('a rule that reads only a role flag stays out of the common policy', asyn
   }
   const admin = policies.find(([name]) => name === 'twinrule_agents_select_platform_admin')?.[1]
   t.match(admin, /TO "authz_platform_admin"/)
-  t.match(admin, /\(SELECT twinrule.is_platform_admin\(\)\)/, 'entering the role alone shows nothing')
+  t.match(admin, /\(SELECT twinrule.entered_platform_admin\(\)\)/, 'entering the role alone shows nothing')
   t.notMatch(admin, /"tenant_id"/)
 })

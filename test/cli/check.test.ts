@@ -79,3 +79,17 @@ t.test('a folder that is not there is a finding', async t => {
   t.equal(await run(['check', 'no-such-folder'], io), 1)
   t.match(out(), /^no-such-folder:1:1 TWR_POLICY_NO_FILES /)
 })
+
+t.test('a policy with plain contexts is told what it gives up', async t => {
+  const dir = t.testdir({ 'p.yaml': 'version: 1\ncontext: plain\nprincipal: { id: uuid }\nresources: {}\n' })
+  const { io, err } = capture()
+  t.equal(await run(['check', dir], io), 0)
+  t.match(err(), /`context: plain` gives up that contexts cannot be forged/)
+  const two = t.testdir({
+    'a.yaml': 'version: 1\ncontext: plain\nprincipal: { id: uuid }\nresources: {}\n',
+    'b.yaml': 'version: 1\ncontext: signed\n'
+  })
+  const second = capture()
+  t.equal(await run(['check', two], second.io), 1)
+  t.match(second.out(), /b\.yaml:2:1 TWR_POLICY_DUPLICATE the context is signed here and plain elsewhere/)
+})

@@ -54,7 +54,7 @@ t.test('a widened rule shows exactly the changed policies', async t => {
     ['policy twinrule_notes_delete']
   )
   t.match(out, /^# table notes\n/)
-  t.match(out, /^\+.*"tenant_id" = \(SELECT twinrule\.get_current_tenant_id\(\)\)/m)
+  t.match(out, /^\+.*"tenant_id" = \(SELECT twinrule\.context_tenant_id\(\)\)/m)
   t.match(out, /follows from it: function .*can_access_resource/)
   t.notMatch(out, /pages/, 'the other table is not shown')
 })

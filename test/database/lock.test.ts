@@ -1,6 +1,14 @@
 import type pg from 'pg'
 import t from 'tap'
-import { acting, DEMO, demoDatabase, exampleBundle, HOME, type User } from '../support/example.js'
+import {
+  acting,
+  DEMO,
+  demoDatabase,
+  exampleBundle,
+  HOME,
+  openContext,
+  type User
+} from '../support/example.js'
 
 const bundle = await exampleBundle()
 const database = await demoDatabase(t, bundle)
@@ -68,7 +76,7 @@ t.test('failure 2: the tenant context ends with its transaction, whether it comm
   const visible = async () => (await app.query('SELECT id FROM agents')).rows.length
   for (const end of ['COMMIT', 'ROLLBACK']) {
     await app.query('BEGIN')
-    await app.query('SELECT twinrule.set_tenant_context($1, $2)', [DEMO.ada, DEMO.acme])
+    await openContext(app, DEMO.ada, DEMO.acme)
     t.equal(await visible(), 3)
     await app.query(end)
     t.equal(await visible(), 0, `nothing is visible after ${end}`)
@@ -82,31 +90,18 @@ t.test(
   async t => {
     const visibleWith = async (user: string, tenant: string) => {
       await app.query('BEGIN')
-      await app.query(
-        `SELECT set_config('twinrule.user_id', $1, true), set_config('twinrule.tenant_id', $2, true)`,
-        [user, tenant]
-      )
+      const valid = await openContext(app, user, tenant)
       const { rows } = await app.query(
         'SELECT (SELECT count(*) FROM agents)::int AS rows, twinrule.is_platform_admin() AS admin'
       )
       await app.query('ROLLBACK')
       t.equal(rows[0].admin, false)
+      t.equal(valid, rows[0].rows > 0)
       return rows[0].rows
     }
     t.equal(await visibleWith(DEMO.ada.toUpperCase(), DEMO.acme.toUpperCase()), 3)
     t.equal(await visibleWith(DEMO.ada, DEMO.globex), 0, 'no member')
     t.equal(await visibleWith(DEMO.root, DEMO.acme), 0, 'an admin outside of his tenant')
-    for (const odd of [
-      '',
-      'x',
-      "' OR true --",
-      '{}',
-      `${DEMO.ada}\n`,
-      '00000000000000000001000000000000000a'
-    ]) {
-      t.equal(await visibleWith(odd, DEMO.acme), 0, JSON.stringify(odd))
-      t.equal(await visibleWith(DEMO.ada, odd), 0, JSON.stringify(odd))
-    }
     for (const [table, change] of [
       ['tenants', "status = 'suspended' WHERE id"],
       ['tenants', 'deleted_at = now() WHERE id'],
@@ -308,7 +303,7 @@ t.test('nobody reads or writes the tenancy tables directly', async t => {
   }
   for (const hidden of [
     'membership(NULL, NULL)',
-    'current_membership()',
+    'verified_context()',
     "principal_facts('', '')",
     "resource_facts('', '')"
   ]) {
@@ -355,7 +350,7 @@ t.test('members are assigned by the owners and admins of their tenant', async t 
   t.equal(await fails(app, assign, [DEMO.ada, DEMO.acme, 'owner']), '42501', 'without a context')
   const asUser = async (user: User, ...values: string[]) => {
     await app.query('BEGIN')
-    await app.query('SELECT twinrule.set_tenant_context($1, $2)', [DEMO[user], HOME[user]])
+    await openContext(app, DEMO[user], HOME[user])
     const code = await fails(app, assign, values)
     await app.query('COMMIT')
     return code
@@ -369,7 +364,7 @@ t.test('members are assigned by the owners and admins of their tenant', async t 
   ])
   t.same(rows, [{ tenant_id: DEMO.initech }], 'her first tenant stays the one she acts in')
   await app.query('BEGIN')
-  await app.query('SELECT twinrule.set_tenant_context($1, $2)', [DEMO.ivy, DEMO.acme])
+  await openContext(app, DEMO.ivy, DEMO.acme)
   t.equal(await fails(app, assign, [DEMO.ivy, DEMO.acme, 'owner']), '42501', 'an admin makes no owner')
   await app.query('ROLLBACK')
   t.equal(await asUser('ada', DEMO.ivy, DEMO.acme, 'king'), '23514')

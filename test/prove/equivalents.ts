@@ -14,7 +14,11 @@ import type { SqlExpression } from '../../src/prove/sql-expression.js'
 const EQUIVALENTS: readonly { readonly mutant: RegExp; readonly why: string }[] = [
   { mutant: /^SQL .* @> becomes = ANY$/, why: 'of one value, both are true exactly when it is in the set' },
   {
-    mutant: /^SQL note twinrule_notes_delete_auditor using: drop part 2 of and$/,
+    mutant: /^SQL .* using: open /,
+    why: 'the half that only narrows lets more through, and the guard behind it is the whole policy'
+  },
+  {
+    mutant: /^SQL note twinrule_notes_delete_auditor using: guard drop part 1 of and$/,
     why: 'whoever is no auditor may delete these rows by another rule'
   },
   {

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { mutantsMarkdown } from '../../scripts/docs-mutants.js'
-import { accessorOf } from '../../src/backends/sql/names.js'
 import { prove } from '../../src/prove/prove.js'
 import { judgeMutants, mutated, securityOf } from './mutants.js'
 import { printSecurity } from './print-security.js'
@@ -10,7 +9,7 @@ import { printSecurity } from './print-security.js'
 t.test('what the mutants are made of is proved, as emitted and as printed by the test', async t => {
   for (const { bundle, resource } of mutated()) {
     t.equal((await prove(bundle)).verdict, 'proved', resource.name)
-    const text = printSecurity(resource.table ?? '', await securityOf(resource, bundle), accessorOf)
+    const text = printSecurity(resource.table ?? '', await securityOf(resource, bundle))
     t.equal(
       (await prove(bundle, { emitted: { sql: () => text } })).verdict,
       'proved',

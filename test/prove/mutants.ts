@@ -1,14 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { caslRules } from '../../src/backends/casl.js'
-import { accessorOf } from '../../src/backends/sql/names.js'
 import type { Bundle, Resource } from '../../src/ir/model.js'
 import type { EmittedRule } from '../../src/prove/portable.js'
 import { prove } from '../../src/prove/prove.js'
 import { loadParser, readTable, type TableSecurity } from '../../src/prove/read-back.js'
-import { namesOf } from '../../src/prove/read-operand.js'
 import type { ResourceProof } from '../../src/prove/report.js'
-import { tableSql } from '../../src/prove/resource.js'
+import { namesIn, tableSql } from '../../src/prove/resource.js'
 import type { PortableRules } from '../../src/prove/sides.js'
 import { caslMutants } from './casl-mutants.js'
 import { clauseDiffers, reasonFor, rulesDiffer } from './equivalents.js'
@@ -48,7 +46,7 @@ export function mutated(): readonly { readonly bundle: Bundle; readonly resource
 export async function securityOf(resource: Resource, bundle: Bundle): Promise<TableSecurity> {
   const parse = await loadParser()
   const text = tableSql(resource, bundle)
-  return readTable(parse(text), resource.table ?? '', namesOf(resource, bundle, accessorOf))
+  return readTable(parse(text), resource.table ?? '', namesIn(resource, bundle))
 }
 
 /** Makes every mutant of both backends and proves each one. */
@@ -64,7 +62,7 @@ async function judgeSql(bundle: Bundle, resource: Resource): Promise<readonly Ju
   const judged: Judged[] = []
   const mutants = sqlMutants(await securityOf(resource, bundle), resource, bundle)
   for (const { name, security, clause } of mutants) {
-    const text = printSecurity(resource.table ?? '', security, accessorOf)
+    const text = printSecurity(resource.table ?? '', security)
     const by = killedBy(await prove(bundle, { emitted: { sql: () => text } }))
     const same = by === null && clause !== null && !clauseDiffers(bundle, resource, clause)
     judged.push(verdictOn('SQL', resource.name, name, { by, same }))

@@ -1,3 +1,4 @@
+import { accessorOf, CLAIMS, entranceOf, VERIFIED_USER } from '../../src/backends/sql/names.js'
 import { formatTimestamp } from '../../src/ir/time.js'
 import type { ReadPolicy, TableSecurity } from '../../src/prove/read-back.js'
 import type { SqlArray, SqlExpression, SqlOperand } from '../../src/prove/sql-expression.js'
@@ -5,14 +6,13 @@ import type { SqlArray, SqlExpression, SqlOperand } from '../../src/prove/sql-ex
 /** The statements that bring a table to some security: the inverse of reading them back, to write mutants as SQL. */
 export function printSecurity(
   table: string,
-  { enabled, forced, policies, granted, revoked }: TableSecurity,
-  accessorOf: (attribute: string) => string
+  { enabled, forced, policies, granted, revoked }: TableSecurity
 ): string {
   const target = `public."${table}"`
   return [
     enabled ? `ALTER TABLE ${target} ENABLE ROW LEVEL SECURITY;` : '',
     forced ? `ALTER TABLE ${target} FORCE ROW LEVEL SECURITY;` : '',
-    ...[...policies.values()].map(policy => printPolicy(table, policy, accessorOf)),
+    ...[...policies.values()].map(policy => printPolicy(table, policy)),
     ...[...revoked].map(role => `REVOKE ALL ON ${target} FROM ${roleName(role)};`),
     ...[...granted].flatMap(([role, privileges]) =>
       privileges.size === 0 ? [] : [`GRANT ${[...privileges].join(', ')} ON ${target} TO ${roleName(role)};`]
@@ -24,14 +24,14 @@ function roleName(role: string): string {
   return role === 'PUBLIC' ? role : `"${role}"`
 }
 
-function printPolicy(table: string, policy: ReadPolicy, accessorOf: (attribute: string) => string): string {
+function printPolicy(table: string, policy: ReadPolicy): string {
   const { name, permissive, command, roles, using, check } = policy
   const scope = { table, inside: false }
   return [
     `CREATE POLICY "${name}" ON public."${table}" AS ${permissive ? 'PERMISSIVE' : 'RESTRICTIVE'}`,
     `FOR ${command} TO ${roles.map(roleName).join(', ')}`,
-    using === null ? '' : `USING (${printExpression(using, accessorOf, scope)})`,
-    check === null ? '' : `WITH CHECK (${printExpression(check, accessorOf, scope)})`
+    using === null ? '' : `USING (${printExpression(using, scope)})`,
+    check === null ? '' : `WITH CHECK (${printExpression(check, scope)})`
   ]
     .join(' ')
     .concat(';')
@@ -46,14 +46,10 @@ interface Scope {
 type Operands = (of: SqlOperand) => string
 
 /** One expression as SQL text. */
-export function printExpression(
-  one: SqlExpression,
-  accessorOf: (attribute: string) => string,
-  scope: Scope = { table: '', inside: false }
-): string {
-  const operand = (of: SqlOperand) => printOperand(of, accessorOf, scope)
+export function printExpression(one: SqlExpression, scope: Scope = { table: '', inside: false }): string {
+  const operand = (of: SqlOperand) => printOperand(of, scope)
   const array = (of: SqlArray) => printArray(of, operand)
-  const print = (part: SqlExpression, at = scope) => printExpression(part, accessorOf, at)
+  const print = (part: SqlExpression, at = scope) => printExpression(part, at)
   switch (one.kind) {
     case 'const':
       return String(one.value)
@@ -69,6 +65,10 @@ export function printExpression(
       const join = `twinrule_related."${remote}" = "${scope.table}"."${local}"`
       const where = print(one.of, { ...scope, inside: true })
       return `EXISTS (SELECT FROM public."${table}" AS twinrule_related WHERE ${join} AND (${where}))`
+    }
+    case 'guarded': {
+      const guard = `CASE WHEN (SELECT ${VERIFIED_USER}()) IS NULL THEN false WHEN ${print(one.of)} THEN true ELSE false END`
+      return one.open === null ? guard : `(${print(one.open)}) AND ${guard}`
     }
     case 'bool':
       return operand(one.of)
@@ -91,18 +91,15 @@ function printArray(array: SqlArray, operand: Operands): string {
   return array.of.kind === 'principal' ? `${text}::text[]` : text
 }
 
-function printOperand(
-  of: SqlOperand,
-  accessorOf: (attribute: string) => string,
-  { table, inside }: Scope
-): string {
+function printOperand(of: SqlOperand, { table, inside }: Scope): string {
   switch (of.kind) {
     case 'column':
       return inside ? `"${table}"."${of.name}"` : `"${of.name}"`
     case 'related':
       return `twinrule_related."${of.name}"`
     case 'principal':
-      return `(SELECT ${accessorOf(of.name)}())`
+      if (of.via === 'claim') return `${CLAIMS[of.name]?.claim}()`
+      return `(SELECT ${of.via === 'entrance' ? entranceOf(of.name) : accessorOf(of.name)}())`
     case 'now':
       return 'now()'
     case 'literal':

@@ -51,7 +51,7 @@ t.test(
       JSON.stringify(rows.map((row, n) => ({ n, ...row })))
     ])
     for (const expression of EXPRESSIONS) {
-      const text = printExpression(expression, String)
+      const text = printExpression(expression)
       const { rows: truths } = await client.query<{ truth: boolean | null }>(
         `SELECT (${text}) AS truth FROM cases ORDER BY n`
       )

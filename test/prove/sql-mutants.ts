@@ -4,6 +4,7 @@ import { sameType } from '../../src/ir/types.js'
 import type { Scalar } from '../../src/ir/values.js'
 import type { ReadPolicy, TableSecurity } from '../../src/prove/read-back.js'
 import {
+  guardAlone,
   isOrdering,
   type SqlArray,
   type SqlExpression,
@@ -102,6 +103,23 @@ function expressionChanges(
         { name: 'EXISTS becomes true', to: { kind: 'const', value: true } },
         { name: 'EXISTS of any related row', to: { ...one, of: { kind: 'const', value: true } } },
         ...inside(one.of, [...others, ...ofRelated], of => ({ ...one, of }), 'EXISTS')
+      ]
+    }
+    case 'guarded': {
+      const open = one.open
+      return [
+        { name: 'the guard dropped', to: one.of },
+        ...inside(one.of, others, of => ({ ...one, of }), 'guard'),
+        ...(open === null
+          ? []
+          : [
+              { name: 'only the half that narrows', to: open },
+              {
+                name: 'the halves joined by OR',
+                to: { kind: 'or', of: [open, { ...one, open: null }] } as const
+              },
+              ...inside(open, others, of => ({ ...one, open: of }), 'open')
+            ])
       ]
     }
     case 'bool':
@@ -215,7 +233,7 @@ function structureMutants(security: TableSecurity): readonly SqlMutant[] {
       [`${name}: for ${otherRole}`, withPolicy(security, { ...policy, roles: [otherRole] })],
       [`${name}: for all commands`, withPolicy(security, { ...policy, command: 'all' })]
     )
-    if (JSON.stringify(using) !== JSON.stringify(check)) {
+    if (guardText(using) !== guardText(check)) {
       const exchanged = { ...policy, using: check, check: using }
       made.push([`${name}: USING and WITH CHECK exchanged`, withPolicy(security, exchanged)])
       if (using !== null && check !== null) {
@@ -250,6 +268,11 @@ function structureMutants(security: TableSecurity): readonly SqlMutant[] {
     ])
   }
   return made.map(([name, mutant]) => ({ name, security: mutant, clause: null }))
+}
+
+/** What decides in a clause: the half that only narrows is no difference. */
+function guardText(clause: SqlExpression | null): string {
+  return JSON.stringify(clause === null ? null : guardAlone(clause))
 }
 
 function doubled({ using, check }: ReadPolicy): Pick<ReadPolicy, 'using' | 'check'> {

@@ -76,7 +76,7 @@ t.test('the case that breaks it is allowed by the engine and by PostgreSQL', asy
   const { admin, app } = await connections(await createDatabase(t))
   t.teardown(() => Promise.all([app.end(), admin.end()]))
   await admin.query(
-    `${tablesOf(bundle)} CREATE FUNCTION twinrule.principal_tenant_status() RETURNS text STABLE LANGUAGE sql
+    `${tablesOf(bundle)} CREATE FUNCTION twinrule.context_tenant_status() RETURNS text STABLE LANGUAGE sql
      AS $$ SELECT current_setting('test.principal')::jsonb ->> 'tenant_status' $$`
   )
   const objects = bundle.resources.flatMap(resource => [

@@ -91,9 +91,14 @@ t.test('the commands and flags that the documents show exist', async t => {
     await run([...words, '--help'], io)
     return out()
   }
-  const commands = [...(await help()).matchAll(/^ {2}(\w+) .*\[/gm)].map(([, name = '']) => name)
+  const commandsIn = (text: string) =>
+    [...(text.split('Commands:')[1] ?? '').matchAll(/^ {2}(\w+)(?: |$)/gm)].map(([, name = '']) => name)
   const helps = new Map<string, string>()
-  for (const name of commands) helps.set(name, await help(name))
+  for (const name of commandsIn(await help())) {
+    const own = await help(name)
+    const below = await Promise.all(commandsIn(own).map(sub => help(name, sub)))
+    helps.set(name, [own, ...below].join('\n'))
+  }
   for (const { file, text, blocks } of all) {
     const scripts = blocks.flatMap(block => (block.language === 'sh' ? [block.text] : [])).join('\n')
     const shown = [

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { contextKey, contextToken } from '../../src/db/context-token.js'
 import type { Bundle } from '../../src/ir/model.js'
 import { migrate } from '../../src/migrate/migrate.js'
 import { loadFolder } from '../../src/policy/load.js'
@@ -29,6 +30,22 @@ export const HOME = { root: DEMO.platform, ada: DEMO.acme, gus: DEMO.globex, ivy
 /** A demo user. */
 export type User = keyof typeof HOME
 
+/** The key that the databases of tests know. */
+export const TEST_KEY = contextKey(`test-1:${Buffer.alloc(32, 7).toString('base64url')}`)
+
+/** A token for a user in a tenant, made with that key. */
+export function tokenFor(userId: string, tenantId: string): string {
+  return contextToken(TEST_KEY, { userId, tenantId })
+}
+
+/** Opens the context of a user in a tenant in the transaction of `client`, and says whether it is valid. */
+export async function openContext(client: pg.ClientBase, userId: string, tenantId: string): Promise<boolean> {
+  const { rows } = await client.query<{ valid: boolean }>('SELECT twinrule.set_tenant_context($1) AS valid', [
+    tokenFor(userId, tenantId)
+  ])
+  return rows[0]?.valid === true
+}
+
 /** A fresh database with the example policies and the demo data, dropped when the test ends. */
 export async function demoDatabase(
   t: { teardown(after: () => Promise<void>): void },
@@ -36,7 +53,7 @@ export async function demoDatabase(
 ): Promise<Database> {
   const database = await createDatabase(t)
   const passwords = { app: TEST_PASSWORD, service: TEST_PASSWORD }
-  await migrate({ database: database.url(), bundle, demo: true, passwords })
+  await migrate({ database: database.url(), bundle, demo: true, passwords, contextKey: TEST_KEY })
   return database
 }
 
@@ -44,8 +61,8 @@ export async function demoDatabase(
 export async function acting<T>(client: pg.ClientBase, user: User, work: () => Promise<T>): Promise<T> {
   await client.query('BEGIN')
   try {
-    await client.query('SELECT twinrule.set_tenant_context($1, $2)', [DEMO[user], HOME[user]])
-    if (user === 'root') await client.query('SET LOCAL ROLE authz_platform_admin')
+    await openContext(client, DEMO[user], HOME[user])
+    if (user === 'root') await client.query("SELECT twinrule.enter_role('authz_platform_admin')")
     return await work()
   } finally {
     await client.query('ROLLBACK')

@@ -3,7 +3,7 @@ import type { Bundle } from '../../ir/model.js'
 import { canAccessFunction } from './can-access.js'
 import { catalogChecks, leftoverObject } from './checks.js'
 import { guardFunctions, guardObjects } from './column-guards.js'
-import { contextFunctions } from './context.js'
+import { contextFunctions, contextObjects } from './context.js'
 import { factsFunctions, factsObjects } from './facts.js'
 import { comment, type Fragment, join } from './fragment.js'
 import { functionObject } from './function.js'
@@ -41,6 +41,7 @@ export function accessObjects(bundle: Bundle): readonly SqlObject[] {
     stateTable(),
     forgetRelated(bundle, appRoles(bundle)),
     ...tenancyObjects(bundle),
+    ...contextObjects(bundle),
     callersObject(),
     ...specs.map(functionObject),
     ...bundle.resources.flatMap(resource => [

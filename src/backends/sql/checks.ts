@@ -1,6 +1,5 @@
 import type { Bundle, Column } from '../../ir/model.js'
 import type { Type } from '../../ir/types.js'
-import { SQL_TYPE } from './expression.js'
 import { dollar, type Fragment, id, join, lit, sql } from './fragment.js'
 import { catalogName, type FunctionSpec } from './function.js'
 import { ROLES, SCHEMA } from './names.js'
@@ -8,6 +7,7 @@ import type { SqlObject } from './object.js'
 import { plainRelations } from './related.js'
 import { managedRoles } from './roles.js'
 import { TENANCY_POLICIES } from './tenancy.js'
+import { SQL_TYPE } from './terms.js'
 
 /** What must hold before anything is changed: the tables and columns of the policy, and no rules from elsewhere. */
 export function catalogChecks(bundle: Bundle): readonly SqlObject[] {

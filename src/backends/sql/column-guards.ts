@@ -1,10 +1,11 @@
 import type { Resource } from '../../ir/model.js'
 import { normalize } from '../../ir/normal-form.js'
-import { expression, OLD_ROW } from './expression.js'
+import { expression } from './expression.js'
 import { type Fragment, id, join, lit, sql } from './fragment.js'
 import type { FunctionSpec } from './function.js'
 import { ROLES, SCHEMA } from './names.js'
 import type { SqlObject } from './object.js'
+import { OLD_ROW } from './terms.js'
 
 /** The columns whose change is judged, sorted. */
 function guardedColumns({ immutable, columnRules }: Resource): readonly string[] {

@@ -1,170 +1,204 @@
-import type { Bundle } from '../../ir/model.js'
-import { flaggedRole, PRINCIPAL_SOURCES } from '../../ir/principal.js'
-import { type Fragment, id, join, lit, sql } from './fragment.js'
+import type { Bundle, ContextMode } from '../../ir/model.js'
+import { entryFunctions, entryObjects } from './entries.js'
+import { type Fragment, lit, qualified, sql } from './fragment.js'
 import type { FunctionSpec } from './function.js'
-import { accessorOf, ROLES, SCHEMA } from './names.js'
+import { membership, principalFunctions, setting, UUID_PATTERN } from './membership.js'
+import { ROLES, SETTINGS } from './names.js'
+import type { SqlObject } from './object.js'
 import { appRoles } from './roles.js'
+import { KEYS, keyObjects, MESSAGE_TIME, macOf, raiseContext, sealed } from './seal.js'
 
-/** Characters of a uuid as PostgreSQL prints it. Tested before the cast, so that a malformed setting is no error. */
-export const UUID_PATTERN = sql`'^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'`
+/** How long a token may be valid, seconds. */
+export const MAX_TOKEN_SECONDS = 120
 
-/** The role flags a policy declares, and the one that the helper functions need in any case. */
-export function flags(bundle: Bundle): readonly string[] {
-  const declared = bundle.principal
-    .filter(({ name, type }) => type.kind === 'bool' && flaggedRole(name) !== null)
-    .map(({ name }) => name)
-  return [...new Set(['is_platform_admin', ...declared])].sort()
+/** The tables that contexts need. */
+export function contextObjects(bundle: Bundle): readonly SqlObject[] {
+  return [...(bundle.context === 'signed' ? keyObjects() : []), ...entryObjects()]
 }
 
 /**
- * The tenant context of a transaction.
- *
- * The settings themselves can be set by whoever runs SQL, so nothing but `current_membership` reads them, and it
- * takes them only as far as the tenancy tables agree: a later version can sign them without touching a policy.
+ * The tenant context of a transaction: settings that end with it, taken for what they say only as far as they are
+ * verified. Whoever runs SQL can set them to anything; signed ones carry a seal that only these functions can make.
  */
 export function contextFunctions(bundle: Bundle): readonly FunctionSpec[] {
   const callers = appRoles(bundle)
+  const signed = bundle.context === 'signed'
   return [
     membership(),
-    currentMembership(),
-    ...accessors(bundle).map(({ name, returns, value }) => accessor(name, returns, value, callers)),
-    setContext(callers),
-    clearContext(callers)
+    verifiedContext(bundle.context),
+    ...principalFunctions(bundle),
+    ...(signed ? [setSigned(callers), refusePlain(callers)] : [setPlain(callers)]),
+    clearContext(callers),
+    ...entryFunctions(bundle)
   ]
 }
 
-const MEMBERSHIP = sql`TABLE (user_id uuid, tenant_id uuid, tenant_type text, tenant_status text, tenant_role text, roles text[], global_roles text[])`
+const USER = setting(SETTINGS.user)
+const TENANT = setting(SETTINGS.tenant)
 
-/** The one definition of a valid principal: an active member of an active tenant. */
-function membership(): FunctionSpec {
+/** Whether the settings are those that `set_tenant_context` left in this transaction. */
+function verifiedContext(mode: ContextMode): FunctionSpec {
   return {
-    name: 'membership',
-    parameters: [
-      { name: 'of_user', type: sql`uuid` },
-      { name: 'in_tenant', type: sql`uuid` }
-    ],
-    returns: MEMBERSHIP,
-    volatility: 'STABLE',
-    security: 'DEFINER',
-    owner: ROLES.context,
-    callers: [],
-    body: sql`#variable_conflict use_column
-BEGIN
-  RETURN QUERY
-  SELECT m.user_id, m.tenant_id, t.type, t.status, m.role,
-    ARRAY(
-      SELECT DISTINCT r.role COLLATE "C" FROM public.user_roles AS r
-      WHERE r.user_id = m.user_id AND (r.tenant_id IS NULL OR r.tenant_id = m.tenant_id) ORDER BY 1
-    ),
-    ARRAY(SELECT r.role FROM public.user_roles AS r WHERE r.user_id = m.user_id AND r.tenant_id IS NULL)
-  FROM public.user_tenants AS m JOIN public.tenants AS t ON t.id = m.tenant_id
-  WHERE m.user_id = of_user AND m.tenant_id = in_tenant
-    AND m.status = 'active' AND t.status = 'active' AND t.deleted_at IS NULL;
-END`
-  }
-}
-
-function currentMembership(): FunctionSpec {
-  return {
-    name: 'current_membership',
+    name: 'verified_context',
     parameters: [],
-    returns: MEMBERSHIP,
-    volatility: 'STABLE',
-    security: 'DEFINER',
-    owner: ROLES.context,
-    callers: [],
-    body: sql`DECLARE
-  claimed_user constant text := current_setting('twinrule.user_id', true);
-  claimed_tenant constant text := current_setting('twinrule.tenant_id', true);
-BEGIN
-  -- a setting is null before its first use and empty after the transaction: both mean that there is no principal
-  IF claimed_user ~ ${UUID_PATTERN} AND claimed_tenant ~ ${UUID_PATTERN} THEN
-    RETURN QUERY SELECT * FROM ${id(SCHEMA)}.membership(claimed_user::uuid, claimed_tenant::uuid);
-  END IF;
-END`
-  }
-}
-
-interface Accessor {
-  readonly name: string
-  readonly returns: Fragment
-  readonly value: Fragment
-}
-
-const MEMBERSHIP_COLUMNS: Readonly<Record<string, { column: string; returns: Fragment }>> = {
-  id: { column: 'user_id', returns: sql`uuid` },
-  tenant_id: { column: 'tenant_id', returns: sql`uuid` },
-  tenant_type: { column: 'tenant_type', returns: sql`text` },
-  tenant_status: { column: 'tenant_status', returns: sql`text` },
-  tenant_role: { column: 'tenant_role', returns: sql`text` },
-  roles: { column: 'roles', returns: sql`text[]` }
-}
-
-/** Every principal attribute as an expression over a row `m` of `twinrule.membership`. */
-export function principalValues(
-  bundle: Bundle
-): readonly { name: string; returns: Fragment; value: Fragment }[] {
-  const columns = Object.keys(PRINCIPAL_SOURCES).flatMap(name => {
-    const source = MEMBERSHIP_COLUMNS[name]
-    return source === undefined ? [] : [{ name, returns: source.returns, value: sql`m.${id(source.column)}` }]
-  })
-  const roleFlags = flags(bundle).map(name => ({
-    name,
     returns: sql`boolean`,
-    value: sql`${lit(flaggedRole(name) ?? '')} = ANY (m.global_roles)`
-  }))
-  return [...columns, ...roleFlags]
-}
-
-function accessors(bundle: Bundle): readonly Accessor[] {
-  return principalValues(bundle).map(one => ({ ...one, name: accessorOf(one.name).slice(SCHEMA.length + 1) }))
-}
-
-function accessor(
-  name: string,
-  returns: Fragment,
-  value: Fragment,
-  callers: readonly string[]
-): FunctionSpec {
-  const found = sql`(SELECT ${value} FROM ${id(SCHEMA)}.current_membership() AS m)`
-  const isFlag = String(returns) === 'boolean'
-  return {
-    name,
-    parameters: [],
-    returns,
     volatility: 'STABLE',
+    parallel: 'RESTRICTED',
     security: 'DEFINER',
     owner: ROLES.context,
-    callers,
-    body: sql`BEGIN
-  RETURN ${isFlag ? sql`COALESCE(${found}, false)` : found};
-END`
+    callers: [],
+    body: mode === 'signed' ? SEALED_CONTEXT : PLAIN_CONTEXT
   }
 }
 
-function setContext(callers: readonly string[]): FunctionSpec {
+const PLAIN_CONTEXT = sql`BEGIN
+  RETURN COALESCE(${USER} ~ ${UUID_PATTERN} AND ${TENANT} ~ ${UUID_PATTERN}, false);
+END`
+
+const SEALED_CONTEXT = sql`DECLARE
+  held constant text := ${setting(SETTINGS.seal)};
+  begun constant text := split_part(held, '.', 1);
+BEGIN
+  -- a setting is null before its first use and empty after the transaction: both mean that there is no context
+  IF held IS NULL OR held = '' THEN
+    RETURN false;
+  END IF;
+  -- safety: the settings can be set by whoever runs SQL, the seal can be made by nobody else
+  IF held IS DISTINCT FROM (
+    SELECT ${seal(sql`begun`, USER, TENANT)} FROM ${KEYS} AS k WHERE k.purpose = 'seal'
+  ) THEN
+    RETURN false;
+  END IF;
+  -- safety: a statement that begins a context could be half one principal's and half another's
+  IF begun = ${MESSAGE_TIME} THEN
+    ${raiseContext(
+      'the context was set by the very message that uses it',
+      'send twinrule.set_tenant_context() as a statement of its own, before the query'
+    )}
+  END IF;
+  RETURN true;
+END`
+
+/** When the context began, and the seal over that and over whom it is for. */
+function seal(begun: Fragment, user: Fragment, tenant: Fragment): Fragment {
+  return sql`${begun} || '.' || ${macOf(sealed(sql`'context'`, user, tenant, begun))}`
+}
+
+const TOKEN_PATTERN = sql`'^v1\\.[A-Za-z0-9_-]{1,32}\\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\\.[0-9]{1,12}\\.[0-9a-f]{64}$'`
+
+/** safety: a cursor WITH HOLD keeps the rows of whoever declared it, for the next user of a pooled connection. */
+const NO_LEFTOVER = sql`IF EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable) THEN
+    ${raiseContext(
+      'a cursor WITH HOLD is open on this connection, with rows of an earlier transaction',
+      'CLOSE ALL or DISCARD ALL before a connection goes back to its pool'
+    )}
+  END IF;`
+
+const ONE_PRINCIPAL = raiseContext(
+  'this transaction belongs to another user or tenant already',
+  'end it with COMMIT or ROLLBACK, and begin another one'
+)
+
+function setSigned(callers: readonly string[]): FunctionSpec {
   return {
     name: 'set_tenant_context',
-    parameters: [
-      { name: 'user_id', type: sql`uuid` },
-      { name: 'tenant_id', type: sql`uuid` }
-    ],
+    parameters: [{ name: 'token', type: sql`text` }],
     returns: sql`boolean`,
     volatility: 'VOLATILE',
-    security: 'INVOKER',
+    security: 'DEFINER',
+    owner: ROLES.context,
+    callers,
+    body: sql`DECLARE
+  part constant text[] := string_to_array($1, '.');
+  clock constant numeric := extract(epoch FROM clock_timestamp());
+  begun constant text := ${MESSAGE_TIME};
+BEGIN
+  IF $1 IS NULL OR $1 !~ ${TOKEN_PATTERN} THEN
+    ${raiseContext('the context token is malformed', 'a token is v1.<kid>.<tenant>.<user>.<expiry>.<signature>, made with a key of `twinrule keys add`')}
+  END IF;
+  -- safety: a key that is unknown and a signature that is wrong answer alike
+  IF part[6] IS DISTINCT FROM (
+    SELECT ${macOf(sql`left($1, length($1) - 65)`)} FROM ${KEYS} AS k
+    WHERE k.kid = part[2] AND k.purpose = 'token' AND k.retired_at IS NULL
+  ) THEN
+    ${raiseContext('the context token is not signed with a key of this database', '`twinrule keys list` shows the keys that count')}
+  END IF;
+  IF part[5]::bigint <= clock THEN
+    ${raiseContext('the context token has expired', 'make a token for each transaction; compare the clocks of client and server')}
+  ELSIF part[5]::bigint > clock + ${lit(MAX_TOKEN_SECONDS)} THEN
+    ${raiseContext('the context token is valid for too long', `at most ${MAX_TOKEN_SECONDS} seconds; compare the clocks of client and server`)}
+  END IF;
+  ${NO_LEFTOVER}
+  IF ${VERIFIED} THEN
+    IF (${TENANT}, ${USER}) IS DISTINCT FROM (part[3], part[4]) THEN
+      ${ONE_PRINCIPAL}
+    END IF;
+    RETURN EXISTS (SELECT FROM twinrule.membership(part[4]::uuid, part[3]::uuid));
+  END IF;
+  IF NOT EXISTS (SELECT FROM twinrule.membership(part[4]::uuid, part[3]::uuid)) THEN
+    RETURN false;
+  END IF;
+  -- safety: transaction-local, so the next user of a pooled connection starts without a tenant
+  PERFORM set_config(${lit(SETTINGS.tenant)}, part[3], true), set_config(${lit(SETTINGS.user)}, part[4], true),
+    set_config(${lit(SETTINGS.seal)}, ${seal(sql`begun`, sql`part[4]`, sql`part[3]`)}, true)
+  FROM ${KEYS} AS k WHERE k.purpose = 'seal';
+  -- where the clock is coarse, the next message must not seem to be this one
+  WHILE clock_timestamp() <= statement_timestamp() LOOP
+    NULL;
+  END LOOP;
+  RETURN true;
+END`
+  }
+}
+
+const VERIFIED = sql`${qualified('twinrule.verified_context')}()`
+
+const BY_NAME: FunctionSpec['parameters'] = [
+  { name: 'user_id', type: sql`uuid` },
+  { name: 'tenant_id', type: sql`uuid` }
+]
+
+function setPlain(callers: readonly string[]): FunctionSpec {
+  return {
+    name: 'set_tenant_context',
+    parameters: BY_NAME,
+    returns: sql`boolean`,
+    volatility: 'VOLATILE',
+    security: 'DEFINER',
     owner: ROLES.context,
     callers,
     body: sql`BEGIN
-  -- safety: transaction-local, so the next user of a pooled connection starts without a tenant
-  PERFORM set_config('twinrule.user_id', COALESCE(user_id::text, ''), true);
-  PERFORM set_config('twinrule.tenant_id', COALESCE(tenant_id::text, ''), true);
+  ${NO_LEFTOVER}
+  IF ${VERIFIED} AND (${USER}::uuid, ${TENANT}::uuid) IS DISTINCT FROM ($1, $2) THEN
+    ${ONE_PRINCIPAL}
+  END IF;
   -- whether the user is an active member of the active tenant; if not, every query sees nothing
-  RETURN ${id(SCHEMA)}.get_current_user_id() IS NOT NULL;
+  IF NOT EXISTS (SELECT FROM twinrule.membership($1, $2)) THEN
+    RETURN false;
+  END IF;
+  -- safety: transaction-local, so the next user of a pooled connection starts without a tenant
+  PERFORM set_config(${lit(SETTINGS.user)}, $1::text, true), set_config(${lit(SETTINGS.tenant)}, $2::text, true);
+  RETURN true;
+END`
+  }
+}
+
+/** The form of unsigned contexts, for people who come from one: it says what to do instead. */
+function refusePlain(callers: readonly string[]): FunctionSpec {
+  return {
+    ...setPlain(callers),
+    security: 'INVOKER',
+    body: sql`BEGIN
+  ${raiseContext(
+    'contexts are signed here: a user and a tenant are not taken at their word',
+    'pass one token, made with a key of `twinrule keys add`; or say `context: plain` in the policy'
+  )}
 END`
   }
 }
 
 function clearContext(callers: readonly string[]): FunctionSpec {
+  const cleared = Object.values(SETTINGS).map(name => sql`  PERFORM set_config(${lit(name)}, '', true);\n`)
   return {
     name: 'clear_tenant_context',
     parameters: [],
@@ -174,13 +208,6 @@ function clearContext(callers: readonly string[]): FunctionSpec {
     owner: ROLES.context,
     callers,
     body: sql`BEGIN
-  PERFORM set_config('twinrule.user_id', '', true);
-  PERFORM set_config('twinrule.tenant_id', '', true);
-END`
+${cleared.reduce((text, line) => sql`${text}${line}`)}END`
   }
-}
-
-/** A list of roles for GRANT and REVOKE. */
-export function roleList(roles: readonly string[]): Fragment {
-  return join(roles.map(id), ', ')
 }

@@ -1,25 +1,9 @@
 import { InternalError } from '../../errors/errors.js'
-import type { Atom, Condition, Ordering, Term } from '../../ir/formula.js'
-import { anyOf, type Literal, type Nnf, readableForm } from '../../ir/normal-form.js'
-import { formatDate, formatTimestamp } from '../../ir/time.js'
-import type { ScalarType } from '../../ir/types.js'
-import type { Scalar } from '../../ir/values.js'
-import { block, type Fragment, id, join, lit, newline, qualified, sql } from './fragment.js'
-import { accessorOf } from './names.js'
-
-/** The types of PostgreSQL that columns may have. */
-export type SqlType = 'uuid' | 'text' | 'boolean' | 'bigint' | 'date' | 'timestamptz'
-
-/** PostgreSQL's name of a scalar type. Enums are text columns with a CHECK. */
-export const SQL_TYPE: Readonly<Record<ScalarType['kind'], SqlType>> = {
-  uuid: 'uuid',
-  text: 'text',
-  enum: 'text',
-  bool: 'boolean',
-  int: 'bigint',
-  date: 'date',
-  timestamptz: 'timestamptz'
-}
+import type { Atom, Ordering, Term } from '../../ir/formula.js'
+import { type Literal, type Nnf, readableForm } from '../../ir/normal-form.js'
+import { block, type Fragment, id, join, newline, qualified, sql } from './fragment.js'
+import { entranceOf } from './names.js'
+import { arraySql, arrayType, type Row, termSql, typed } from './terms.js'
 
 /**
  * A normal form as an SQL boolean that is true exactly when the form is definitely true; where it is not, the SQL is
@@ -122,7 +106,9 @@ function literalSql({ atom, negated }: Literal, row: Row): Fragment {
   const term = (one: Term): Fragment => termSql(one, row)
   switch (atom.kind) {
     case 'eq':
-      return equality(term(atom.left), term(atom.right), atom, negated)
+      return !negated && isEntered(atom, row)
+        ? sql`(SELECT ${qualified(entranceOf(atom.left.name))}())`
+        : equality(term(atom.left), term(atom.right), atom, negated)
     case 'order':
       return sql`${term(atom.left)} ${OPERATOR[atom.op]} ${term(atom.right)}`
     case 'in':
@@ -165,83 +151,15 @@ function membership({ item, set }: Atom & { kind: 'in' }, negated: boolean, row:
     : sql`${term(item)} = ANY (${array(set)})`
 }
 
-/** The cast keeps `ANY ((SELECT ...))` from being read as a subquery over rows. */
-function arraySql(set: Term, row: Row): Fragment {
-  const text = termSql(set, row)
-  return set.kind === 'principal' ? sql`${text}::${arrayType(set.type)}` : text
-}
-
-function arrayType(type: Term['type']): Fragment {
-  const scalar = type.kind === 'set' ? type.of : type
-  switch (SQL_TYPE[scalar.kind]) {
-    case 'uuid':
-      return sql`uuid[]`
-    case 'text':
-      return sql`text[]`
-    case 'boolean':
-      return sql`boolean[]`
-    case 'bigint':
-      return sql`bigint[]`
-    case 'date':
-      return sql`date[]`
-    case 'timestamptz':
-      return sql`timestamptz[]`
-  }
-}
-
-/** How the SQL around an expression names things. */
-export interface Row {
-  /** What stands before a column of the row; null for nothing. */
-  readonly column: Fragment | null
-  /** What stands before it inside of a subquery, where a bare name could be another table's. */
-  readonly inSubquery: Fragment
-  /** What stands before a column of the related row. */
-  readonly related: Fragment | null
-  /** The form of "may be read" for the role whose SQL this is. */
-  readonly readable: (all: readonly Condition[]) => Nnf
-}
-
-/** The row of a table in one of its policies or in a query over it. */
-export function tableRow(table: string, readable: Row['readable'] = anyOf): Row {
-  return { column: null, inSubquery: id(table), related: null, readable }
-}
-
-/** The row as it was, in a trigger. */
-export const OLD_ROW: Row = { column: sql`OLD`, inSubquery: sql`OLD`, related: null, readable: anyOf }
-
-function termSql(one: Term, row: Row): Fragment {
-  switch (one.kind) {
-    case 'column':
-      return row.column === null ? id(one.name) : sql`${row.column}.${id(one.name)}`
-    case 'related':
-      return row.related === null ? id(one.name) : sql`${row.related}.${id(one.name)}`
-    case 'principal':
-      // in a subquery the accessor runs once a statement instead of once a row
-      return sql`(SELECT ${qualified(accessorOf(one.name))}())`
-    case 'literal':
-      return typed(one.value, one.type)
-    case 'list':
-      return sql`ARRAY[${join(
-        one.values.map(value => typed(value, one.type.of)),
-        ', '
-      )}]::${arrayType(one.type)}`
-    case 'now':
-      return sql`now()`
-  }
-}
-
-function typed(value: Scalar, type: ScalarType): Fragment {
-  switch (type.kind) {
-    case 'uuid':
-      return sql`${lit(value)}::uuid`
-    case 'date':
-      return sql`${lit(formatDate(Number(value)))}::date`
-    case 'timestamptz':
-      return sql`${lit(formatTimestamp(value as number | bigint))}::timestamptz`
-    case 'text':
-    case 'enum':
-    case 'bool':
-    case 'int':
-      return lit(value)
-  }
+/**
+ * Whether an atom is the flag of the role whose SQL this is: there it counts for whoever entered the role with leave.
+ * safety: only as it stands, because "not the flag" must not come to mean "did not enter"
+ */
+function isEntered(
+  atom: Atom & { kind: 'eq' },
+  { entered }: Row
+): atom is Atom & { kind: 'eq'; left: Term & { kind: 'principal' } } {
+  const { left, right } = atom
+  const isTrue = right.kind === 'literal' && right.value === true
+  return isTrue && left.kind === 'principal' && left.name === entered
 }

@@ -1,8 +1,8 @@
 import type { Relation } from '../../ir/formula.js'
 import type { Bundle, Column, Resource } from '../../ir/model.js'
-import { principalValues, UUID_PATTERN } from './context.js'
 import { type Fragment, id, join, lit, sql } from './fragment.js'
 import type { FunctionSpec } from './function.js'
+import { principalValues, UUID_PATTERN } from './membership.js'
 import { ROLES } from './names.js'
 import type { SqlObject } from './object.js'
 

@@ -9,12 +9,22 @@ export interface Parameter {
   readonly fallback?: Fragment
 }
 
-/** A plpgsql function of the twinrule schema. */
+/** A function of the twinrule schema. */
 export interface FunctionSpec {
   readonly name: string
   readonly parameters: readonly Parameter[]
   readonly returns: Fragment
   readonly volatility: 'STABLE' | 'VOLATILE'
+  /**
+   * `RESTRICTED`: asked by the leader of a parallel query alone, because it looks at its own backend. Without it a
+   * STABLE function is PARALLEL SAFE.
+   */
+  readonly parallel?: 'RESTRICTED'
+  /**
+   * `sql`: the body is one expression, bound to what its names mean now, which the planner puts in place of the call
+   * (manual, CREATE FUNCTION, sql_body). plpgsql unless given.
+   */
+  readonly language?: 'sql'
   readonly security: 'DEFINER' | 'INVOKER'
   readonly owner: string
   readonly body: Fragment
@@ -61,12 +71,19 @@ function createSql(spec: FunctionSpec): Fragment {
     fallback === undefined ? sql`${id(name)} ${type}` : sql`${id(name)} ${type} DEFAULT ${fallback}`
   )
   // safety: never IMMUTABLE, a cached plan would keep the tenant of an earlier transaction
-  const volatility = spec.volatility === 'STABLE' ? sql`STABLE PARALLEL SAFE` : sql`VOLATILE`
+  const parallel = spec.parallel === 'RESTRICTED' ? sql`PARALLEL RESTRICTED` : sql`PARALLEL SAFE`
+  const volatility = spec.volatility === 'STABLE' ? sql`STABLE ${parallel}` : sql`VOLATILE`
   const security = spec.security === 'DEFINER' ? sql`SECURITY DEFINER` : sql`SECURITY INVOKER`
+  const head = sql`CREATE OR REPLACE FUNCTION ${id(SCHEMA)}.${id(spec.name)}(${join(parameters, ', ')})
+  RETURNS ${spec.returns}`
+  if (spec.language === 'sql') {
+    return sql`${head}
+  LANGUAGE sql ${volatility} ${security}
+RETURN ${spec.body};`
+  }
   // safety: a caller's search_path or temporary tables must not change what the body means
   const path = sql`SET search_path = pg_catalog, pg_temp`
-  return sql`CREATE OR REPLACE FUNCTION ${id(SCHEMA)}.${id(spec.name)}(${join(parameters, ', ')})
-  RETURNS ${spec.returns}
+  return sql`${head}
   LANGUAGE plpgsql ${volatility} ${security} ${path}
 AS ${dollar(spec.body)};`
 }

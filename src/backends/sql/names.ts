@@ -15,14 +15,49 @@ export const ROLES = {
   facts: 'twinrule_facts'
 } as const
 
-/** The accessor functions that have a name of their own, for people who know them from hand-made systems. */
-const NAMED_ACCESSORS: Readonly<Record<string, string>> = {
+/** A function of the twinrule schema, without its parameters. */
+export type FunctionName = `twinrule.${string}`
+
+/** The settings that hold the context of a transaction. The last two hold a seal each, in signed contexts. */
+export const SETTINGS = {
+  user: 'twinrule.user_id',
+  tenant: 'twinrule.tenant_id',
+  seal: 'twinrule.context_seal',
+  entered: 'twinrule.entered_seal'
+} as const
+
+const own = (attribute: string): string => (attribute === 'id' ? 'user_id' : attribute)
+
+/**
+ * The function by which policies read an attribute of the principal: `twinrule.context_tenant_id`. It raises where
+ * there is no valid context, so a statement in the middle of which the context ends fails as a whole.
+ */
+export function accessorOf(attribute: string): FunctionName {
+  return `${SCHEMA}.context_${own(attribute)}`
+}
+
+/** The function that says whether a role flag's role was entered with leave: `twinrule.entered_platform_admin`. */
+export function entranceOf(flag: string): FunctionName {
+  return `${SCHEMA}.entered_${flaggedRole(flag) ?? flag}`
+}
+
+/** The attributes of which there is a claim, and the function that gives it: what a setting says, not verified. */
+export const CLAIMS: Readonly<Record<string, { readonly setting: string; readonly claim: FunctionName }>> = {
+  id: { setting: SETTINGS.user, claim: `${SCHEMA}.claimed_user_id` },
+  tenant_id: { setting: SETTINGS.tenant, claim: `${SCHEMA}.claimed_tenant_id` }
+}
+
+/** The helper functions that have a name of their own, for people who know them from hand-made systems. */
+const NAMED_HELPERS: Readonly<Record<string, string>> = {
   id: 'get_current_user_id',
   tenant_id: 'get_current_tenant_id'
 }
 
-/** The schema-qualified SQL function that returns a principal attribute of the current transaction. */
-export function accessorOf(attribute: string): `${string}.${string}` {
+/** The function by which people and helper functions ask for an attribute: null, or false, without a valid context. */
+export function helperOf(attribute: string): FunctionName {
   if (flaggedRole(attribute) !== null) return `${SCHEMA}.${attribute}`
-  return `${SCHEMA}.${NAMED_ACCESSORS[attribute] ?? `principal_${attribute}`}`
+  return `${SCHEMA}.${NAMED_HELPERS[attribute] ?? `principal_${attribute}`}`
 }
+
+/** The function that says who a transaction belongs to, null without a valid context. Policies ask it first. */
+export const VERIFIED_USER = helperOf('id')

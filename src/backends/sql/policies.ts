@@ -3,11 +3,12 @@ import { anyRule, type CommandGate, gateForm, type PartForm } from '../../ir/gat
 import type { Bundle, Resource, Rule } from '../../ir/model.js'
 import { and, anyOf, literal, type Nnf, normalize, or } from '../../ir/normal-form.js'
 import { flaggedRole } from '../../ir/principal.js'
-import { expression, tableRow } from './expression.js'
-import { type Fragment, id, join, sql } from './fragment.js'
+import { block, type Fragment, id, join, sql } from './fragment.js'
 import { type Command, commandSql, grantObject, type TableGrant } from './grants.js'
+import { guarded, openHalf } from './guarded.js'
 import { ROLES } from './names.js'
 import type { SqlObject } from './object.js'
+import { type Row, tableRow } from './terms.js'
 
 /** A PostgreSQL role that has policies, and the role flag by which it is entered; the app role has none. */
 export interface RoleView {
@@ -74,7 +75,19 @@ function flagTest(name: string, held: boolean): Nnf {
 export function gateSql(resource: Resource, gate: CommandGate, view: RoleView, indent = 0): Fragment | null {
   const form = viewForm(resource, gate, view)
   if (form.kind === 'const' && !form.value) return null
-  return expression(form, indent, tableRow(resource.table ?? resource.name, readableFor(view)))
+  return guarded(form, indent, rowOf(resource, view))
+}
+
+/** The same for a USING, where the half that finds an index stands before it. */
+function usingSql(resource: Resource, gate: CommandGate, view: RoleView, indent: number): Fragment | null {
+  const form = viewForm(resource, gate, view)
+  const guard = gateSql(resource, gate, view, indent)
+  const open = openHalf(form, indent, rowOf(resource, view))
+  return guard === null || open === null ? guard : block([open, guard], 'AND', indent)
+}
+
+function rowOf({ table, name }: Resource, view: RoleView): Row {
+  return tableRow(table ?? name, { readable: readableFor(view), entered: view.flag })
 }
 
 /** What a role may read of another table, by the same split of rules. */
@@ -135,7 +148,7 @@ interface CommandSql {
 function commandsOf(resource: Resource, view: RoleView): readonly CommandSql[] {
   return (Object.keys(COMMANDS) as Command[]).flatMap(command => {
     const gates = COMMANDS[command]
-    const using = gates.using === null ? undefined : gateSql(resource, gates.using, view, 4)
+    const using = gates.using === null ? undefined : usingSql(resource, gates.using, view, 4)
     const check = gates.check === null ? undefined : gateSql(resource, gates.check, view, 4)
     // safety: an UPDATE policy without WITH CHECK would let USING judge the new row, so both or none
     if (using === null || check === null) return []

@@ -40,8 +40,13 @@ async function check(dir: string, { format, prove: proves }: CheckFlags, io: Io)
   io.err(
     `no problems: ${count(bundle.resources.length, 'resource')}, ${count(rules, 'rule')}, revision ${bundle.revision.slice(0, 12)}\n`
   )
+  if (bundle.context === 'plain') io.err(PLAIN_CONTEXT)
   return proves ? checkProof(bundle, io) : EXIT.ok
 }
+
+const PLAIN_CONTEXT = `note: \`context: plain\` gives up that contexts cannot be forged: whoever runs SQL as twinrule_app, by an
+  injection too, can act as any user whose id it knows, administrators included
+`
 
 /** A few seconds at most: what is larger is a matter of `twinrule prove`, and no finding here. */
 const MODELS_OF_CHECK = 200_000

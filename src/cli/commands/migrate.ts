@@ -1,4 +1,5 @@
 import { Argument, type Command } from 'commander'
+import { type ContextKey, contextKey } from '../../db/context-token.js'
 import { ALLOW_OLD } from '../../db/server-version.js'
 import { ConfigError, PolicyProblems } from '../../errors/errors.js'
 import { migrate } from '../../migrate/migrate.js'
@@ -10,7 +11,7 @@ import { count } from '../problems.js'
 
 const DESCRIPTION = `Brings a database from any earlier state to the policies, in one transaction; the second time it does nothing.
 
-It needs the login of a superuser: roles, their attributes and rows behind forced row-level security need one. Give its URL with --database or TWINRULE_MIGRATE_DATABASE_URL; the service's own login must not be one. DATABASE_URL is not read. TWINRULE_SERVICE_PASSWORD and TWINRULE_APP_PASSWORD, when set, become the passwords of the logins twinrule_service and twinrule_app.`
+It needs the login of a superuser: roles, their attributes and rows behind forced row-level security need one. Give its URL with --database or TWINRULE_MIGRATE_DATABASE_URL; the service's own login must not be one. DATABASE_URL is not read. TWINRULE_SERVICE_PASSWORD and TWINRULE_APP_PASSWORD, when set, become the passwords of the logins twinrule_service and twinrule_app; TWINRULE_CONTEXT_KEY, when set, becomes a key with which applications sign contexts.`
 
 interface MigrateFlags {
   readonly database?: string
@@ -73,6 +74,7 @@ async function run(direction: 'up' | 'down', flags: MigrateFlags, io: Io): Promi
       app: variable(io, 'TWINRULE_APP_PASSWORD')
     },
     allowOldServer: variable(io, ALLOW_OLD) === '1',
+    ...contextKeyOf(io),
     log: line => io.err(`${line}\n`),
     ...(flags.migrations === undefined ? {} : { migrationsDir: flags.migrations }),
     ...(flags.count === undefined ? {} : { count: flags.count })
@@ -82,6 +84,12 @@ async function run(direction: 'up' | 'down', flags: MigrateFlags, io: Io): Promi
   io.err(steps.length === 0 ? 'nothing to do\n' : `${count(steps.length, 'step')} done\n`)
   if (direction === 'up') io.err(`the service connects with DATABASE_URL=${serviceUrl(database)}\n`)
   return EXIT.ok
+}
+
+/** The key that applications sign with, so that a deployment brings it along. */
+function contextKeyOf(io: Io): { readonly contextKey?: ContextKey } {
+  const text = variable(io, 'TWINRULE_CONTEXT_KEY')
+  return text === undefined ? {} : { contextKey: contextKey(text) }
 }
 
 function databaseOf(direction: string, flags: MigrateFlags, io: Io): string {

@@ -1,0 +1,60 @@
+import t from 'tap'
+import { accessObjects } from '../../src/backends/sql/access.js'
+import { demoDatabase, exampleBundle } from '../support/example.js'
+import { assault, SECRET_LAST } from './attack.js'
+import { CONTEXT_ATTACKS } from './contexts.js'
+import { MUTANTS, mutate, SWITCHES } from './mutants.js'
+import { STATEMENT_ATTACKS } from './statements.js'
+
+const bundle = await exampleBundle()
+const database = await demoDatabase(t, bundle)
+const owner = await database.client()
+t.teardown(() => owner.end())
+const objects = accessObjects(bundle)
+
+/** The first attack that is not held, null when all are. */
+async function broken(): Promise<string | null> {
+  const [attacker, victim] = await Promise.all([
+    database.client('twinrule_app'),
+    database.client('twinrule_app')
+  ])
+  let first: string | null = null
+  try {
+    await assault(
+      [...CONTEXT_ATTACKS, ...STATEMENT_ATTACKS],
+      { attacker, victim, owner },
+      ({ name }, got) => {
+        if (got !== null) first = `${name}: ${got}`
+        return got === null
+      }
+    )
+  } finally {
+    await Promise.all([attacker.end(), victim.end()])
+  }
+  return first
+}
+
+/** Mutants that no attack can tell from the real thing, and why that is so. */
+const HARMLESS: Readonly<Record<string, string>> = {
+  'the settings stay for the session': 'the seal is worth nothing in another transaction',
+  'its right to be called': 'the function asks by itself who calls it'
+}
+
+t.test('every safeguard that is taken out lets an attack through', { timeout: 300_000 }, async t => {
+  await owner.query(SECRET_LAST)
+  t.equal(await broken(), null, 'with all of them, none gets through')
+  t.ok(MUTANTS.length + SWITCHES.length >= 50, `${MUTANTS.length + SWITCHES.length} mutants`)
+  const made = [
+    ...MUTANTS.map(mutant => {
+      const { before, after } = mutate(objects, mutant)
+      return { name: mutant.name, off: after, on: before }
+    }),
+    ...SWITCHES
+  ]
+  for (const { name, off, on } of made) {
+    await owner.query(off)
+    const got = await broken()
+    await owner.query(on)
+    t.equal(got === null, name in HARMLESS, `${name}: ${got ?? HARMLESS[name] ?? 'held'}`)
+  }
+})

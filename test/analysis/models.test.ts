@@ -1,18 +1,21 @@
 import { createMongoAbility, type MongoAbility } from '@casl/ability'
 import fc from 'fast-check'
 import t from 'tap'
-import { comparisonsOf, readsRelated } from '../../src/analysis/comparisons.js'
+import { comparisonsOf, relationsOf } from '../../src/analysis/comparisons.js'
+import type { RelatedLists } from '../../src/analysis/counting.js'
 import { type Domain, domainsOf } from '../../src/analysis/domain.js'
 import { forEachRow, principalsOf, spaceOf } from '../../src/analysis/models.js'
+import { besideOf, listsBeside } from '../../src/analysis/related.js'
 import { caslRules } from '../../src/backends/casl.js'
 import { askGate, buildAbility } from '../../src/engine/ability.js'
-import { evaluateAtom, type Values } from '../../src/ir/evaluate.js'
-import type { Atom, Condition } from '../../src/ir/formula.js'
+import { evaluateAtom, type Related, type Values } from '../../src/ir/evaluate.js'
+import type { Atom, Condition, Relation } from '../../src/ir/formula.js'
 import { GATES, type Gate, gateConditions, gateOpen } from '../../src/ir/gates.js'
 import type { Bundle, Resource } from '../../src/ir/model.js'
 import { canonical, type Scalar, type Value } from '../../src/ir/values.js'
 import { loadTexts } from '../../src/policy/load.js'
-import { policyText, principal, row } from '../agreement/arbitraries.js'
+import { listsOf } from '../../src/prove/lists.js'
+import { linkRow, parentRow, policyText, principal, row } from '../agreement/arbitraries.js'
 
 const SEED = Number(process.env['TWINRULE_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const MAX_MODELS = 4_000n
@@ -23,8 +26,17 @@ interface Case {
   readonly now: number | bigint | null
 }
 
+interface SmallGate {
+  readonly seed: number
+  readonly bundle: Bundle
+  readonly resource: Resource
+  readonly gate: Gate
+  readonly domains: readonly Domain[]
+  readonly lists: readonly RelatedLists[]
+}
+
 /** Random policies whose gates are small, and all models of each such gate. */
-function* smallGates(wanted: number) {
+function* smallGates(wanted: number, isWanted: (gate: SmallGate) => boolean = () => true) {
   // random policies differ in how many of their gates are small, so gates are counted and not policies
   for (let n = 0, found = 0; found < wanted; n++) {
     const [text = ''] = fc.sample(policyText, { seed: SEED + n, numRuns: 1 })
@@ -32,55 +44,89 @@ function* smallGates(wanted: number) {
     const resource = bundle?.resources.find(({ name }) => name === 'thing')
     if (bundle === null || resource === undefined) continue
     for (const gate of GATES) {
-      if (gateConditions(resource, gate).some(readsRelated)) continue
       const domains = domainsOf(resource, gateConditions(resource, gate).flatMap(comparisonsOf))
-      if (spaceOf(domains).size > MAX_MODELS) continue
+      const lists = listsOf(resource, gate, [])
+      const small = { seed: SEED + n, bundle, resource, gate, domains, lists }
+      if (spaceOf(domains, lists).size > MAX_MODELS || !isWanted(small)) continue
       found++
-      yield { seed: SEED + n, bundle, resource, gate, domains }
+      yield small
     }
   }
 }
 
-function casesOf(domains: readonly Domain[]): readonly Case[] {
-  const space = spaceOf(domains)
-  const [who, what]: Record<string, Value>[] = [{}, {}]
+/** Every model, with all related rows apart from each other. */
+function casesOf({ resource, domains, lists }: SmallGate): readonly Case[] {
+  const space = spaceOf(domains, lists)
+  const keyOf = (name: string) => resource.relations.find(one => one.name === name)?.remote ?? ''
+  const beside = besideOf(space, {
+    // every related row has its key
+    empty: relation => ({ [keyOf(relation)]: '00000000-0000-0000-0000-00000000000b' }),
+    signature: () => () => one => textOf(one)
+  })
+  const [who, what]: [Record<string, Value>, Record<string, Values[string]>] = [{}, {}]
   const cases: Case[] = []
-  if (who === undefined || what === undefined) return cases
   for (const part of principalsOf(space, who)) {
-    forEachRow(space, part, what, () =>
-      cases.push({ principal: { ...who }, row: { ...what }, now: part.now })
-    )
+    const visit = () => cases.push({ principal: { ...who }, row: { ...what }, now: part.now })
+    forEachRow(space, part, what, visit, listsBeside(beside, who, part))
   }
   return cases
 }
 
+/** The atoms of a condition on the row itself. */
 function atomsOf(condition: Condition): readonly Atom[] {
   switch (condition.kind) {
     case 'const':
+    case 'exists':
       return []
     case 'and':
     case 'or':
       return condition.of.flatMap(atomsOf)
     case 'not':
-    case 'exists':
       return atomsOf(condition.of)
     case 'atom':
       return [condition.atom]
   }
 }
 
-function truthsOf(atoms: readonly Atom[], { principal, row, now }: Case): string {
+function existsIn(condition: Condition): readonly (Condition & { kind: 'exists' })[] {
+  switch (condition.kind) {
+    case 'const':
+    case 'atom':
+      return []
+    case 'and':
+    case 'or':
+      return condition.of.flatMap(existsIn)
+    case 'not':
+      return existsIn(condition.of)
+    case 'exists':
+      return [condition]
+  }
+}
+
+/** What each atom is: of the row, and of each related row; its own read rules are asked of it as a row. */
+function truthsOf(conditions: readonly Condition[], { principal, row, now }: Case): string {
   const at = now === null ? { principal, row } : { principal, row, now }
-  return atoms.map(atom => evaluateAtom(atom, at)).join()
+  const own = conditions.flatMap(atomsOf).map(atom => evaluateAtom(atom, at))
+  const related = conditions.flatMap(existsIn).map(({ relation, of }) => {
+    const { allow = [], forbid = [] } = relation.readable ?? {}
+    const seen = (one: Related) => [
+      ...atomsOf(of).map(atom => evaluateAtom(atom, { ...at, related: one })),
+      ...[...allow, ...forbid].flatMap(atomsOf).map(atom => evaluateAtom(atom, { ...at, row: one }))
+    ]
+    const list = (row[relation.name] ?? []) as readonly Related[]
+    return [...new Set(list.map(one => seen(one).join()))].sort().join(';')
+  })
+  return [...own, ...related].join('|')
 }
 
 t.test('there are as many models as were counted, and no two are the same', async t => {
   t.comment(`seed ${SEED} (repeat with TWINRULE_SEED=${SEED})`)
   let gates = 0
-  for (const { domains, seed } of smallGates(50)) {
-    const cases = casesOf(domains)
+  for (const small of smallGates(50)) {
+    const { seed, domains, lists } = small
+    const cases = casesOf(small)
     const different = new Set(cases.map(textOf))
-    if (BigInt(cases.length) !== spaceOf(domains).size) t.fail(`seed ${seed}: ${cases.length} models`)
+    if (BigInt(cases.length) !== spaceOf(domains, lists).size) t.fail(`seed ${seed}: ${cases.length} models`)
     if (different.size !== cases.length) t.fail(`seed ${seed}: a model comes twice`)
     gates++
   }
@@ -88,7 +134,7 @@ t.test('there are as many models as were counted, and no two are the same', asyn
 })
 
 /** JSON has neither infinity nor wide integers. */
-function textOf(one: Case): string {
+function textOf(one: object): string {
   return JSON.stringify(one, (_, value) =>
     typeof value === 'bigint' || typeof value === 'number' ? `number ${value}` : value
   )
@@ -96,29 +142,46 @@ function textOf(one: Case): string {
 
 t.test('what the atoms are in any case, they are in some model', async t => {
   t.comment(`seed ${SEED} (repeat with TWINRULE_SEED=${SEED})`)
-  let asked = 0
-  for (const { seed, bundle, resource, gate, domains } of smallGates(50)) {
-    const atoms = gateConditions(resource, gate).flatMap(atomsOf)
-    const realised = new Set(casesOf(domains).map(one => truthsOf(atoms, one)))
-    for (const one of randomCases(bundle, resource, seed)) {
+  let [asked, withRelated] = [0, 0]
+  const some = [...smallGates(50), ...smallGates(25, ({ lists }) => lists.some(({ most }) => most > 0))]
+  for (const small of some) {
+    const conditions = gateConditions(small.resource, small.gate)
+    const realised = new Set(casesOf(small).map(one => truthsOf(conditions, one)))
+    for (const one of randomCases(small)) {
       asked++
-      const truths = truthsOf(atoms, one)
-      if (!realised.has(truths)) t.fail(`seed ${seed} ${gate}: ${truths}`)
+      if (Object.values(one.row).some(list => Array.isArray(list) && typeof list[0] === 'object'))
+        withRelated++
+      const truths = truthsOf(conditions, one)
+      if (!realised.has(truths)) t.fail(`seed ${small.seed} ${small.gate}: ${truths}`)
     }
   }
   t.ok(asked > 1_000, `${asked} random cases`)
+  t.ok(withRelated > 500, `${withRelated} of them with related rows`)
 })
 
-function randomCases(bundle: Bundle, resource: Resource, seed: number): readonly Case[] {
-  const both = fc.tuple(principal, row, fc.integer({ min: 0, max: 3e15 }))
-  return fc.sample(both, { seed, numRuns: 100 }).map(([who, what, now]) => ({
+/** Random cases with as many related rows as a model has. */
+function randomCases({ bundle, resource, seed, gate, lists }: SmallGate): readonly Case[] {
+  const relations = new Set(gateConditions(resource, gate).flatMap(relationsOf))
+  const related = fc.tuple(fc.array(parentRow, { maxLength: 2 }), fc.array(linkRow, { maxLength: 2 }))
+  const both = fc.tuple(principal, row, fc.integer({ min: 0, max: 3e15 }), related)
+  const listOf = (relation: Relation, rows: readonly object[]) => {
+    const most = lists.find(one => one.relation === relation.name)?.most ?? 0
+    const key = { [relation.remote]: '00000000-0000-0000-0000-00000000000b' }
+    return rows.slice(0, most).map(one => canonicalOf(relation.columns, { ...one, ...key }))
+  }
+  return fc.sample(both, { seed, numRuns: 100 }).map(([who, what, now, [parents, links]]) => ({
     principal: canonicalOf(bundle.principal, who),
-    row: canonicalOf(resource.columns, { ...what, id: '00000000-0000-0000-0000-00000000000b' }),
+    row: {
+      ...canonicalOf(resource.columns, { ...what, id: '00000000-0000-0000-0000-00000000000b' }),
+      ...Object.fromEntries(
+        [...relations].map(one => [one.name, listOf(one, one.name === 'parent' ? parents : links)])
+      )
+    } as Values,
     now
   }))
 }
 
-function canonicalOf(declared: Resource['columns'] | Bundle['principal'], given: object): Values {
+function canonicalOf(declared: Resource['columns'] | Bundle['principal'], given: object): Related {
   return Object.fromEntries(
     declared.map(({ name, type }) => {
       const result = canonical(type, (given as Record<string, unknown>)[name])
@@ -133,10 +196,11 @@ t.test(
   async t => {
     t.comment(`seed ${SEED} (repeat with TWINRULE_SEED=${SEED})`)
     let compared = 0
-    for (const { seed, bundle, resource, gate, domains } of smallGates(500)) {
-      const rename = renaming(domains)
+    for (const small of smallGates(500)) {
+      const { seed, bundle, resource, gate } = small
+      const rename = renaming(small.domains)
       const decides = sidesOf(bundle, resource, gate)
-      for (const one of casesOf(domains)) {
+      for (const one of casesOf(small)) {
         const other = {
           principal: renamed(one.principal, rename),
           row: renamed(one.row, rename),
@@ -185,13 +249,12 @@ function strangeFor(value: Scalar, i: number, literals: ReadonlySet<Scalar>): Sc
 }
 
 function renamed(values: Values, rename: ReadonlyMap<Scalar, Scalar>): Values {
-  const one = (value: Scalar | null) => (value === null ? null : (rename.get(value) ?? value))
-  return Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [
-      name,
-      Array.isArray(value) ? value.map(one) : one(value as Scalar | null)
-    ])
-  )
+  const one = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(one)
+    if (typeof value === 'object' && value !== null) return renamed(value as Related, rename)
+    return rename.get(value as Scalar) ?? value
+  }
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, one(value)])) as Values
 }
 
 function sidesOf(bundle: Bundle, resource: Resource, gate: Gate): (one: Case) => string {

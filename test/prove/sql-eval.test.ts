@@ -1,4 +1,6 @@
 import t from 'tap'
+import type { Related, Values } from '../../src/ir/evaluate.js'
+import type { Relation } from '../../src/ir/formula.js'
 import type { Scalar, Value } from '../../src/ir/values.js'
 import { sqlTruth } from '../../src/prove/sql-eval.js'
 import type { SqlArray, SqlExpression, SqlOperand } from '../../src/prove/sql-expression.js'
@@ -63,3 +65,87 @@ t.test(
     }
   }
 )
+
+const RELATION: Relation = {
+  name: 'parts',
+  cardinality: 'many',
+  table: 'parts',
+  local: 'n',
+  remote: 'of',
+  columns: [
+    { name: 'of', type: INT, nullable: false },
+    { name: 'x', type: INT, nullable: true },
+    { name: 'y', type: { kind: 'bool' }, nullable: true },
+    { name: 'z', type: { kind: 'set', of: INT }, nullable: true }
+  ],
+  readable: null
+}
+const related = (name: string): SqlOperand => {
+  const type = RELATION.columns.find(one => one.name === name)?.type ?? INT
+  return { kind: 'related', name, type, relation: RELATION }
+}
+const x = related('x')
+const y: SqlExpression = { kind: 'bool', of: related('y') }
+const inside: readonly SqlExpression[] = [
+  { kind: 'const', value: true },
+  { kind: 'const', value: false },
+  y,
+  { kind: 'not', of: y },
+  { kind: 'not true', of: y },
+  { kind: 'and', of: [y, p] },
+  { kind: 'or', of: [{ kind: 'not', of: y }, q] },
+  { kind: 'null', of: x, negated: false },
+  { kind: 'compare', operator: '<>', left: x, right: one },
+  { kind: 'compare', operator: '>=', left: x, right: one },
+  { kind: 'contains', array: { kind: 'set', of: related('z') }, items: { kind: 'array', of: [x] } },
+  { kind: 'all', operator: '<>', item: one, array: { kind: 'set', of: related('z') } }
+]
+const OVER_RELATED: readonly SqlExpression[] = inside.flatMap((of): readonly SqlExpression[] => {
+  const exists = { kind: 'exists', relation: RELATION, of } as const
+  return [
+    exists,
+    { kind: 'not', of: exists },
+    { kind: 'and', of: [p, exists] },
+    { kind: 'or', of: [q, { kind: 'not', of: exists }] },
+    { kind: 'not true', of: exists }
+  ]
+})
+
+/** Every row with none, one or two related rows. */
+function withRelated(): readonly Values[] {
+  const one = INTS.flatMap(x => BOOLS.flatMap(y => [null, [], [1], [2, null]].map(z => ({ x, y, z }))))
+  const pairs = one.flatMap((a, i) => one.slice(i + 1).flatMap((b, j) => ((i + j) % 5 === 0 ? [[a, b]] : [])))
+  const lists: readonly (readonly object[])[] = [[], ...one.map(row => [row]), ...pairs]
+  return lists.map((list, n) => ({
+    n,
+    p: BOOLS[n % 3] ?? null,
+    q: BOOLS[(n >> 2) % 3] ?? null,
+    parts: list.map(row => ({ of: n, ...row })) as readonly Related[]
+  }))
+}
+
+t.test('EXISTS has the truth that PostgreSQL gives it, whatever rows are related', async t => {
+  const database = await createDatabase(t)
+  const client = await database.client()
+  t.teardown(() => client.end())
+  const rows = withRelated()
+  await client.query('CREATE TABLE cases (n bigint, p boolean, q boolean)')
+  await client.query('CREATE TABLE parts (of bigint, x bigint, y boolean, z bigint[])')
+  const fill = (table: string, content: readonly unknown[]) =>
+    client.query(`INSERT INTO ${table} SELECT * FROM jsonb_populate_recordset(NULL::${table}, $1::jsonb)`, [
+      JSON.stringify(content)
+    ])
+  await fill('cases', rows)
+  // rows of no other row, and of a NULL key, are there too
+  const strays = [null, -1].map(of => ({ of, x: 1, y: true, z: [1] }))
+  await fill('parts', [...strays, ...rows.flatMap(({ parts }) => parts as readonly Related[])])
+  for (const expression of OVER_RELATED) {
+    const text = printExpression(expression, String, { table: 'cases', inside: false })
+    const { rows: truths } = await client.query<{ truth: boolean | null }>(
+      `SELECT (${text}) AS truth FROM cases ORDER BY n`
+    )
+    const truth = sqlTruth(expression)
+    const wrong = rows.findIndex((row, n) => truth({}, row, null) !== truths[n]?.truth)
+    t.equal(wrong, -1, `${text}${wrong < 0 ? '' : ` for ${JSON.stringify(rows[wrong])}`}`)
+  }
+})

@@ -140,7 +140,7 @@ t.test('EXISTS has the truth that PostgreSQL gives it, whatever rows are related
   const strays = [null, -1].map(of => ({ of, x: 1, y: true, z: [1] }))
   await fill('parts', [...strays, ...rows.flatMap(({ parts }) => parts as readonly Related[])])
   for (const expression of OVER_RELATED) {
-    const text = printExpression(expression, String, { table: 'cases', inside: false })
+    const text = printExpression(expression, { table: 'cases', inside: false })
     const { rows: truths } = await client.query<{ truth: boolean | null }>(
       `SELECT (${text}) AS truth FROM cases ORDER BY n`
     )

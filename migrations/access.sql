@@ -296,26 +296,29 @@ END
 $twinrule$;
 DELETE FROM "twinrule".related_tables;
 
-REVOKE ALL ON public."tenants" FROM PUBLIC, "twinrule_app", "twinrule_service", "twinrule_context", "twinrule_facts", "authz_platform_admin";
-GRANT SELECT ON public."tenants" TO "twinrule_context";
 ALTER TABLE public."tenants" ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public."tenants" FORCE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS "twinrule_tenants_context" ON public."tenants";
 CREATE POLICY "twinrule_tenants_context" ON public."tenants" AS PERMISSIVE FOR ALL TO "twinrule_context" USING (true) WITH CHECK (true);
 
-REVOKE ALL ON public."user_tenants" FROM PUBLIC, "twinrule_app", "twinrule_service", "twinrule_context", "twinrule_facts", "authz_platform_admin";
-GRANT SELECT, INSERT, UPDATE ON public."user_tenants" TO "twinrule_context";
+REVOKE ALL ON public."tenants" FROM PUBLIC, "twinrule_app", "twinrule_service", "twinrule_context", "twinrule_facts", "authz_platform_admin";
+GRANT SELECT ON public."tenants" TO "twinrule_context";
+
 ALTER TABLE public."user_tenants" ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public."user_tenants" FORCE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS "twinrule_user_tenants_context" ON public."user_tenants";
 CREATE POLICY "twinrule_user_tenants_context" ON public."user_tenants" AS PERMISSIVE FOR ALL TO "twinrule_context" USING (true) WITH CHECK (true);
 
-REVOKE ALL ON public."user_roles" FROM PUBLIC, "twinrule_app", "twinrule_service", "twinrule_context", "twinrule_facts", "authz_platform_admin";
-GRANT SELECT, INSERT, DELETE ON public."user_roles" TO "twinrule_context";
+REVOKE ALL ON public."user_tenants" FROM PUBLIC, "twinrule_app", "twinrule_service", "twinrule_context", "twinrule_facts", "authz_platform_admin";
+GRANT SELECT, INSERT, UPDATE ON public."user_tenants" TO "twinrule_context";
+
 ALTER TABLE public."user_roles" ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public."user_roles" FORCE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS "twinrule_user_roles_context" ON public."user_roles";
 CREATE POLICY "twinrule_user_roles_context" ON public."user_roles" AS PERMISSIVE FOR ALL TO "twinrule_context" USING (true) WITH CHECK (true);
+
+REVOKE ALL ON public."user_roles" FROM PUBLIC, "twinrule_app", "twinrule_service", "twinrule_context", "twinrule_facts", "authz_platform_admin";
+GRANT SELECT, INSERT, DELETE ON public."user_roles" TO "twinrule_context";
 
 CREATE TABLE IF NOT EXISTS twinrule.context_keys (
   kid text PRIMARY KEY CHECK (kid ~ '^[A-Za-z0-9_-]{1,32}$'),
@@ -2547,7 +2550,7 @@ BEGIN
 END
 $twinrule$;
 
-INSERT INTO "twinrule".state (revision, sql_sha256) VALUES ('785a168ed032c1d39fb65476cc3c13af9499898858788339c17f655e01e2e964', '79af6c5df153d8d6f9bfc6e6414ba6f7f01e7672ef7539948fe9d249216a9c81')
+INSERT INTO "twinrule".state (revision, sql_sha256) VALUES ('785a168ed032c1d39fb65476cc3c13af9499898858788339c17f655e01e2e964', 'd53caa614e075206c5cc0bcb2772ce3568633895638e07e5e1ee004d81f2e97c')
 ON CONFLICT (only_row) DO UPDATE
 SET revision = excluded.revision, sql_sha256 = excluded.sql_sha256, migrated_at = now(), catalog = NULL;
 
@@ -2799,20 +2802,23 @@ $twinrule$;
 
 DROP TABLE IF EXISTS "twinrule".context_keys;
 
+REVOKE ALL ON public."user_roles" FROM PUBLIC, "twinrule_app", "twinrule_service", "twinrule_context", "twinrule_facts", "authz_platform_admin";
+
 DROP POLICY IF EXISTS "twinrule_user_roles_context" ON public."user_roles";
 ALTER TABLE public."user_roles" NO FORCE ROW LEVEL SECURITY;
 ALTER TABLE public."user_roles" DISABLE ROW LEVEL SECURITY;
-REVOKE ALL ON public."user_roles" FROM PUBLIC, "twinrule_app", "twinrule_service", "twinrule_context", "twinrule_facts", "authz_platform_admin";
+
+REVOKE ALL ON public."user_tenants" FROM PUBLIC, "twinrule_app", "twinrule_service", "twinrule_context", "twinrule_facts", "authz_platform_admin";
 
 DROP POLICY IF EXISTS "twinrule_user_tenants_context" ON public."user_tenants";
 ALTER TABLE public."user_tenants" NO FORCE ROW LEVEL SECURITY;
 ALTER TABLE public."user_tenants" DISABLE ROW LEVEL SECURITY;
-REVOKE ALL ON public."user_tenants" FROM PUBLIC, "twinrule_app", "twinrule_service", "twinrule_context", "twinrule_facts", "authz_platform_admin";
+
+REVOKE ALL ON public."tenants" FROM PUBLIC, "twinrule_app", "twinrule_service", "twinrule_context", "twinrule_facts", "authz_platform_admin";
 
 DROP POLICY IF EXISTS "twinrule_tenants_context" ON public."tenants";
 ALTER TABLE public."tenants" NO FORCE ROW LEVEL SECURITY;
 ALTER TABLE public."tenants" DISABLE ROW LEVEL SECURITY;
-REVOKE ALL ON public."tenants" FROM PUBLIC, "twinrule_app", "twinrule_service", "twinrule_context", "twinrule_facts", "authz_platform_admin";
 
 DROP TABLE IF EXISTS "twinrule".related_tables;
 

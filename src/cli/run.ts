@@ -48,6 +48,8 @@ function programOf(context: Context): Command {
     .version(ownVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .helpCommand(false)
+    // an option belongs to the command that it stands behind
+    .enablePositionalOptions()
     .exitOverride()
     .showSuggestionAfterError()
     .showHelpAfterError('(add --help for how to use it)')

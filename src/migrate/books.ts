@@ -4,10 +4,17 @@ import type { ClientBase } from 'pg'
 import { ConfigError, DatabaseError } from '../errors/errors.js'
 import { ACCESS, ACCESS_FILE, BASE_NAME, BOOKS } from './runner.js'
 
+/** A migration that was run, the generated part being one of them. */
+export interface Run {
+  readonly name: string
+  readonly at: Date
+}
+
 /** What earlier runs left written down in the database. */
 export interface Books {
   readonly exists: boolean
   readonly applied: readonly string[]
+  readonly runs: readonly Run[]
   readonly revision: string | null
   readonly hash: string | null
   readonly migratedAt: Date | null
@@ -21,8 +28,10 @@ export async function readBooks(client: ClientBase): Promise<Books> {
     `SELECT to_regclass('${BOOKS}') IS NOT NULL AS books, to_regclass('twinrule.state') IS NOT NULL AS state`
   )
   const exists = rows[0]?.books === true
-  const applied = exists ? (await client.query<{ name: string }>(`SELECT name FROM ${BOOKS}`)).rows : []
-  const books = { exists, applied: applied.map(({ name }) => name) }
+  const runs = exists
+    ? (await client.query<Run>(`SELECT name, run_on AS at FROM ${BOOKS} ORDER BY run_on, name`)).rows
+    : []
+  const books = { exists, runs, applied: runs.map(({ name }) => name) }
   if (rows[0]?.state !== true)
     return { ...books, revision: null, hash: null, migratedAt: null, downSql: null }
   const state = await client.query<{ revision: string; hash: string; at: Date; down: string | null }>(

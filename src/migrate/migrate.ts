@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg'
-import pg from 'pg'
 import { oldServer, UPDATE_SERVER } from '../db/server-version.js'
 import { DatabaseError } from '../errors/errors.js'
+import { withClient } from './connect.js'
 import { goDown } from './down.js'
 import { migrationFailure } from './failure.js'
 import { LOCK_TIMEOUT_MS, type Waiting, withRetries } from './locks.js'
@@ -21,27 +21,7 @@ export interface MigrationReport {
  * @throws DatabaseError TWR_DB_UNREACHABLE, or TWR_DB_MIGRATION with the migration's name and what to do
  */
 export async function migrate(options: MigrateOptions): Promise<MigrationReport> {
-  if (typeof options.database !== 'string') return migrateOn(options.database, options)
-  const client = new pg.Client({
-    connectionString: options.database,
-    connectionTimeoutMillis: 10_000,
-    application_name: 'twinrule migrate'
-  })
-  // a server that goes away must reject the running query, not end the process
-  client.on('error', () => {})
-  try {
-    await client.connect()
-  } catch (cause) {
-    throw new DatabaseError('TWR_DB_UNREACHABLE', `no connection to migrate with: ${messageOf(cause)}`, {
-      hint: 'check the URL, and that the server is running and accepts this login',
-      cause
-    })
-  }
-  try {
-    return await migrateOn(client, options)
-  } finally {
-    await client.end()
-  }
+  return withClient(options.database, client => migrateOn(client, options))
 }
 
 async function migrateOn(client: ClientBase, options: MigrateOptions): Promise<MigrationReport> {
@@ -115,8 +95,4 @@ async function prepare(client: ClientBase, { locks, log, allowOldServer }: Migra
   }
   // waiting for a table makes everybody else wait behind it: rather give up soon and try again
   await client.query(`SET LOCAL lock_timeout = ${locks?.timeoutMs ?? LOCK_TIMEOUT_MS}`)
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause)
 }

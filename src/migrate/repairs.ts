@@ -1,3 +1,4 @@
+import { ROLES } from '../backends/sql/names.js'
 import { objectKey } from '../backends/sql/object.js'
 import type { CatalogItem } from '../db/catalog/item.js'
 import type { ChangedItem } from '../db/catalog/record.js'
@@ -24,6 +25,9 @@ export interface Leftover {
   readonly table: string | null
   readonly name: string
 }
+
+/** The roles of which there are settings. */
+const LOGINS: readonly string[] = [ROLES.app, ROLES.service]
 
 /** Parts of the catalog that others change as they like: no generated object is about them. */
 const OTHERS: readonly CatalogItem['kind'][] = [
@@ -70,7 +74,7 @@ function leftoverOf(item: CatalogItem): Leftover | null {
 function isOurs({ kind, name }: CatalogItem): boolean {
   if (kind === 'event trigger') return name.startsWith('twinrule')
   if (kind === 'grants') return name === 'database' || name === 'new objects' || name.startsWith('schema ')
-  return kind === 'schema' || kind === 'database' || kind === 'settings'
+  return kind === 'schema' || kind === 'database'
 }
 
 /** Whether applying the object again puts the part of the catalog right. */
@@ -83,7 +87,7 @@ export function answersFor(object: PlanObject, item: CatalogItem): boolean {
     case 'role':
       return object.kind === 'role' && (object.name === item.name || object.name.startsWith(`${item.name} `))
     case 'settings':
-      return object.kind === 'role' && object.name === 'timeouts'
+      return object.kind === 'role' && object.name === 'timeouts' && LOGINS.includes(item.name)
     case 'membership':
       return object.kind === 'role' && object.name === `${item.facts['member']} in ${item.facts['role']}`
     case 'schema':
@@ -98,22 +102,21 @@ export function answersFor(object: PlanObject, item: CatalogItem): boolean {
 }
 
 function answersForTable(object: PlanObject, item: CatalogItem, table: string): boolean {
-  const tenancy = object.kind === 'rls' && object.table === null && object.name === table
+  const tenancy = object.table === null && object.name === table
   switch (item.kind) {
     case 'policy':
-      return (tenancy && isTenancyPolicy(item)) || isNamed(object, 'policy', table, item)
+      if (tenancy) return object.kind === 'rls' && ownName(item).endsWith('_context')
+      return isNamed(object, 'policy', table, item)
     case 'trigger':
       return isNamed(object, 'trigger', table, item)
     case 'table':
-      return tenancy || (object.kind === 'rls' && object.table === table)
+      return object.kind === 'rls' && (tenancy || object.table === table)
     case 'grants':
-      return tenancy || (object.kind === 'grant' && object.table === table)
+      return object.kind === 'grant' && (tenancy || object.table === table)
     default:
       return false
   }
 }
-
-const isTenancyPolicy = (item: CatalogItem) => ownName(item).endsWith('_context')
 
 function isNamed(object: PlanObject, kind: PlanObject['kind'], table: string, item: CatalogItem): boolean {
   return object.kind === kind && object.table === table && object.name === ownName(item)
@@ -126,8 +129,7 @@ function isFunction(object: PlanObject, signature: string): boolean {
 /** Whether the object makes this table of the schema twinrule. */
 function makes({ up }: PlanObject, name: string): boolean {
   return (
-    name.startsWith('twinrule.') &&
-    up.includes(`CREATE TABLE IF NOT EXISTS "twinrule"${name.slice('twinrule'.length)} (`)
+    name.startsWith('twinrule.') && up.replaceAll('"', '').includes(`CREATE TABLE IF NOT EXISTS ${name} (`)
   )
 }
 

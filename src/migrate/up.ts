@@ -76,15 +76,19 @@ function extentOf(steps: readonly PlanStep[]): string {
 const closed = (table: string | null) =>
   `the table ${table} is not in the policy any more: it keeps row-level security, so it is closed`
 
-function resourceTables({ resources }: Bundle): readonly string[] {
+/** The tables of a policy. */
+export function resourceTables({ resources }: Bundle): readonly string[] {
   return resources.flatMap(({ table }) => table ?? [])
 }
 
+/** What is to be there afterwards. */
+export type Wanted = Pick<MigrateOptions, 'bundle' | 'whole'>
+
 /** Whether the generated part must run: anything that is not as the last migration left it is looked at then. */
-async function isDue(
+export async function isDue(
   client: ClientBase,
   { revision, hash }: Books,
-  { bundle, whole }: MigrateOptions
+  { bundle, whole }: Wanted
 ): Promise<boolean> {
   // policies may differ in what only the app asks: the SQL is the same then, the revision is not
   if (whole === true || revision !== bundle.revision || hash !== accessHash(bundle)) return true
@@ -93,10 +97,10 @@ async function isDue(
 }
 
 /** What there is to do, from what the last migration wrote down and from what the database really holds. */
-async function accessSteps(
+export async function accessSteps(
   client: ClientBase,
   after: readonly PlanObject[],
-  { bundle, whole = false }: MigrateOptions
+  { bundle, whole = false }: Wanted
 ): Promise<readonly PlanStep[]> {
   const before = await readObjects(client)
   if (before === null) return planSteps({ before, after })

@@ -22,28 +22,35 @@ export const TENANCY_POLICIES: readonly { table: string; name: string }[] = Obje
 
 /** Closes the tenancy tables: row-level security with one policy, for the role that owns the helper functions. */
 export function tenancyObjects(bundle: Bundle): readonly SqlObject[] {
-  return Object.entries(TENANCY_TABLES).map(([table, privileges]) => {
+  return Object.entries(TENANCY_TABLES).flatMap(([table, privileges]): readonly SqlObject[] => {
     const target = sql`public.${id(table)}`
     const policy = id(`twinrule_${table}_context`)
     const context = id(ROLES.context)
     const revoke = sql`REVOKE ALL ON ${target} FROM PUBLIC, ${join(managedRoles(bundle).map(id), ', ')};`
     const drop = sql`DROP POLICY IF EXISTS ${policy} ON ${target};`
-    return {
-      kind: 'rls' as const,
-      name: table,
-      table: null,
-      // safety: whole tenant rows, billing data included, are nobody's to read; the helper functions give out parts
-      up: sql`${revoke}
-GRANT ${privileges} ON ${target} TO ${context};
-ALTER TABLE ${target} ENABLE ROW LEVEL SECURITY;
+    return [
+      {
+        kind: 'rls',
+        name: table,
+        table: null,
+        up: sql`ALTER TABLE ${target} ENABLE ROW LEVEL SECURITY;
 ALTER TABLE ${target} FORCE ROW LEVEL SECURITY;
 ${drop}
 CREATE POLICY ${policy} ON ${target} AS PERMISSIVE FOR ALL TO ${context} USING (true) WITH CHECK (true);`,
-      down: sql`${drop}
+        down: sql`${drop}
 ALTER TABLE ${target} NO FORCE ROW LEVEL SECURITY;
-ALTER TABLE ${target} DISABLE ROW LEVEL SECURITY;
-${revoke}`
-    }
+ALTER TABLE ${target} DISABLE ROW LEVEL SECURITY;`
+      },
+      {
+        kind: 'grant',
+        name: table,
+        table: null,
+        // safety: whole tenant rows, billing data included, are nobody's to read; the helper functions give out parts
+        up: sql`${revoke}
+GRANT ${privileges} ON ${target} TO ${context};`,
+        down: revoke
+      }
+    ]
   })
 }
 

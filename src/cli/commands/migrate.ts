@@ -1,13 +1,16 @@
 import { Argument, type Command } from 'commander'
 import { type ContextKey, contextKey } from '../../db/context-token.js'
 import { ALLOW_OLD } from '../../db/server-version.js'
-import { ConfigError, PolicyProblems } from '../../errors/errors.js'
+import { PolicyProblems } from '../../errors/errors.js'
 import { migrate } from '../../migrate/migrate.js'
 import { loadFolder } from '../../policy/load.js'
 import { type Context, EXIT, examples, formatOption, parseCount } from '../command.js'
 import { serviceUrl } from '../database-url.js'
 import { type Io, variable } from '../io.js'
+import { databaseOf, misuse } from '../migrate/database.js'
 import { count } from '../problems.js'
+import { registerMigratePlan } from './migrate-plan.js'
+import { registerMigrateStatus } from './migrate-status.js'
 
 const DESCRIPTION = `Brings a database from any earlier state to the policies, in one transaction; the second time it does nothing.
 
@@ -26,11 +29,13 @@ interface MigrateFlags {
 }
 
 /** `twinrule migrate [direction]`: the database to the policies, or back. */
-export function registerMigrate(program: Command, { io, end }: Context): void {
-  program
+export function registerMigrate(program: Command, context: Context): void {
+  const { io, end } = context
+  const command = program
     .command('migrate')
     .summary('bring a database to the policies, or back')
     .description(DESCRIPTION)
+    .enablePositionalOptions()
     .addArgument(new Argument('[direction]', 'where to go').choices(['up', 'down']).default('up'))
     .option('-d, --database <url>', 'PostgreSQL URL of a superuser')
     .option('--policies <dir>', 'the folder of the policy files', 'policies')
@@ -53,10 +58,13 @@ export function registerMigrate(program: Command, { io, end }: Context): void {
       )
     )
     .action(async (direction: 'up' | 'down', flags: MigrateFlags) => end(await run(direction, flags, io)))
+  registerMigratePlan(command, context)
+  registerMigrateStatus(command, context)
 }
 
 async function run(direction: 'up' | 'down', flags: MigrateFlags, io: Io): Promise<number> {
-  const database = databaseOf(direction, flags, io)
+  checkFlags(direction, flags)
+  const database = databaseOf(flags, io)
   const { bundle, problems } = await loadFolder(flags.policies)
   if (bundle === null) throw new PolicyProblems(problems)
   const { steps } = await migrate({
@@ -92,14 +100,8 @@ function contextKeyOf(io: Io): { readonly contextKey?: ContextKey } {
   return text === undefined ? {} : { contextKey: contextKey(text) }
 }
 
-function databaseOf(direction: string, flags: MigrateFlags, io: Io): string {
+function checkFlags(direction: string, flags: MigrateFlags): void {
   if (direction === 'up' && flags.count !== undefined) throw misuse('--count goes with `down`')
   if (direction === 'down' && flags.demo === true) throw misuse('--demo goes with `up`')
   if (direction === 'down' && flags.all === true) throw misuse('--all goes with `up`')
-  const url = flags.database ?? variable(io, 'TWINRULE_MIGRATE_DATABASE_URL')
-  if (url) return url
-  throw misuse('no database to migrate: --database and TWINRULE_MIGRATE_DATABASE_URL are not set')
 }
-
-const misuse = (message: string) =>
-  new ConfigError('TWR_CONFIG', message, { hint: '`twinrule migrate --help` shows how to use it' })

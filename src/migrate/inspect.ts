@@ -1,0 +1,117 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ClientBase } from 'pg'
+import { accessObjects } from '../backends/sql/access.js'
+import type { Bundle } from '../ir/model.js'
+import { baseNames, type Run, readBooks, refuseMissing } from './books.js'
+import { withClient } from './connect.js'
+import { PACKAGE } from './extras.js'
+import { migrationFailure } from './failure.js'
+import { type ForeignPolicy, foreignPolicies } from './foreign.js'
+import type { MigrateOptions } from './options.js'
+import { type PlanStep, planSteps, undoSteps } from './plan.js'
+import { planObjects } from './plan-object.js'
+import { readObjects } from './record.js'
+import { ACCESS, SEARCH_PATH, splitMigration } from './runner.js'
+import { accessSteps, isDue, resourceTables } from './up.js'
+
+/** A numbered migration that has not been run. */
+export interface PendingMigration {
+  readonly name: string
+  readonly up: string
+  readonly down: string
+}
+
+/** What a migration would do: the way there, and the way back. */
+export interface Plan {
+  /** The revision that is there, null when none is. */
+  readonly from: string | null
+  readonly to: string
+  readonly migrations: readonly PendingMigration[]
+  readonly up: readonly PlanStep[]
+  readonly down: readonly PlanStep[]
+  /** Whether there is anything to do, be it only to write down another revision. */
+  readonly due: boolean
+}
+
+/** A database as `twinrule migrate` finds it. */
+export interface Inspection extends Plan {
+  readonly server: string
+  readonly migratedAt: Date | null
+  readonly applied: readonly Run[]
+  /** Policies on the tables of the policy that twinrule did not make. */
+  readonly foreign: readonly ForeignPolicy[]
+}
+
+/** The way from one policy to another, and back. */
+export function planBetween(from: Bundle, to: Bundle): Plan {
+  const before = planObjects(accessObjects(from))
+  const after = planObjects(accessObjects(to))
+  return {
+    from: from.revision,
+    to: to.revision,
+    migrations: [],
+    up: planSteps({ before, after }),
+    down: planSteps({ before: after, after: before }),
+    due: from.revision !== to.revision
+  }
+}
+
+/**
+ * The way from a database as it is to a policy, and back. Nothing is changed and no table is locked.
+ *
+ * @throws DatabaseError TWR_DB_UNREACHABLE, or TWR_DB_MIGRATION when the database cannot be read
+ */
+export async function inspect(
+  options: Pick<MigrateOptions, 'database' | 'bundle' | 'migrationsDir' | 'whole'>
+): Promise<Inspection> {
+  return withClient(options.database, async client => {
+    try {
+      await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
+      await client.query(SEARCH_PATH)
+      return await look(client, options)
+    } catch (cause) {
+      throw migrationFailure('the look at the database', cause)
+    } finally {
+      await client.query('ROLLBACK').catch(() => {})
+    }
+  })
+}
+
+async function look(
+  client: ClientBase,
+  options: Pick<MigrateOptions, 'bundle' | 'migrationsDir' | 'whole'>
+): Promise<Inspection> {
+  const { bundle, migrationsDir: dir = join(PACKAGE, 'migrations') } = options
+  const { rows } = await client.query<{ server: string }>(
+    "SELECT current_setting('server_version') AS server"
+  )
+  const books = await readBooks(client)
+  const names = await baseNames(dir)
+  refuseMissing(dir, names, books.applied)
+  const after = planObjects(accessObjects(bundle))
+  const before = await readObjects(client)
+  const migrations = await pendingOf(
+    dir,
+    names.filter(name => !books.applied.includes(name))
+  )
+  const steps = await accessSteps(client, after, options)
+  return {
+    server: rows[0]?.server ?? '',
+    from: books.revision,
+    to: bundle.revision,
+    migratedAt: books.migratedAt,
+    applied: books.runs.filter(({ name }) => name !== ACCESS),
+    migrations,
+    up: steps,
+    down: before === null ? undoSteps(after) : planSteps({ before: after, after: before }),
+    due: migrations.length > 0 || !books.applied.includes(ACCESS) || (await isDue(client, books, options)),
+    foreign: await foreignPolicies(client, resourceTables(bundle))
+  }
+}
+
+async function pendingOf(dir: string, names: readonly string[]): Promise<readonly PendingMigration[]> {
+  return Promise.all(
+    names.map(async name => ({ name, ...splitMigration(await readFile(join(dir, `${name}.sql`), 'utf8')) }))
+  )
+}

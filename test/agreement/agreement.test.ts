@@ -1,7 +1,9 @@
 import fc from 'fast-check'
+import pg from 'pg'
 import t from 'tap'
 import { loadTexts } from '../../src/policy/load.js'
 import { createDatabase } from '../support/cluster.js'
+import { findPgBouncer, startPgBouncer } from '../support/pgbouncer.js'
 import { linkRow, PARENTS, parentRow, policyText, principal, type Row, row } from './arbitraries.js'
 import { type Attempts, appLocks, askDatabase, connections, databaseLock, type Mutation } from './locks.js'
 
@@ -10,6 +12,9 @@ const WANTED = Number(process.env['TWINRULE_DECISIONS'] ?? 110_000)
 const ROWS = 24
 const PRINCIPALS = 8
 const REFUSED: ReadonlySet<string> = new Set(['TWR_POLICY_TOO_COMPLEX', 'TWR_POLICY_NOT_PORTABLE'])
+const program = findPgBouncer()
+const absent = program === null ? { skip: 'PgBouncer is not installed (Debian: pgbouncer)' } : {}
+
 const NONE: Mutation = { sql: text => text, casl: rules => rules }
 
 const uuidOf = (n: number): string => `10000000-0000-0000-0000-${String(n).padStart(12, '0')}`
@@ -98,6 +103,22 @@ t.test(
     t.ok(allowed > decisions / 20 && allowed < (decisions * 19) / 20, `${allowed} of them allow`)
   }
 )
+
+t.test('and so through PgBouncer in transaction mode', absent, async t => {
+  if (program === null) return
+  const database = await createDatabase(t)
+  const { admin, app } = await connections(database)
+  await app.end()
+  const url = await startPgBouncer(t, database, { program, role: 'twinrule_app', connections: 2 })
+  const pooled = new pg.Client(url)
+  await pooled.connect()
+  t.teardown(() => Promise.all([admin.end(), pooled.end()]))
+  const seed = SEED + 1_000_000
+  t.comment(`seed ${seed}`)
+  const { mismatch, decisions } = await compare({ admin, app: pooled }, seed, WANTED / 10, NONE)
+  t.equal(mismatch, null, `seed ${seed}`)
+  t.ok(decisions >= WANTED / 10, `${decisions} decisions were compared`)
+})
 
 t.test('a NULL guard that is missing from one backend is noticed', async t => {
   const locks = await connections(await createDatabase(t))

@@ -177,7 +177,8 @@ async function untilReady(url: string, child: ChildProcess, logFile: string): Pr
   throw new Error(`PostgreSQL did not start:\n${await readFile(logFile, 'utf8')}`)
 }
 
-function freePort(): Promise<number> {
+/** A port of this machine that nobody listens on. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.once('error', reject)

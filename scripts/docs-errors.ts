@@ -15,6 +15,11 @@ const GROUPS: readonly (readonly [prefix: string, heading: string, text: string]
   ['TWR_CONFIG', 'Settings and flags', 'Something outside the policy files is missing or wrong.'],
   ['TWR_DB_', 'Databases', 'Over HTTP these answer 503 and never name a row, a user or a tenant.'],
   [
+    'TWR_DRIFT_',
+    'Drift',
+    'Found by `twinrule drift` and by the service, see [database.md](database.md#drift).'
+  ],
+  [
     'TWR_REQUEST_',
     'Requests',
     'Answered by the service: OVERLOADED and DRAINING with 503, the others with a 4xx status. They never end a command.'

@@ -73,7 +73,8 @@ function gateText({ verdict, models, counterexample }: GateProof): string {
   return `${verdict} (${cases} cases; --max-models raises the limit)\n`
 }
 
-function counterexampleText({ says, principal, row, now }: Counterexample): string {
+/** A case in which sides differ, on indented lines. */
+export function counterexampleText({ says, principal, row, now }: Counterexample): string {
   const sides = (opens: boolean) =>
     Object.entries(says)
       .filter(([, said]) => said === opens)

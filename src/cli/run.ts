@@ -4,6 +4,7 @@ import { type Context, EXIT, examples, report } from './command.js'
 import { registerCheck } from './commands/check.js'
 import { registerCompile } from './commands/compile.js'
 import { registerDiff } from './commands/diff.js'
+import { registerDrift } from './commands/drift.js'
 import { registerExplain } from './commands/explain.js'
 import { registerKeys } from './commands/keys.js'
 import { registerMigrate } from './commands/migrate.js'
@@ -15,6 +16,7 @@ const COMMANDS = [
   registerCheck,
   registerCompile,
   registerDiff,
+  registerDrift,
   registerExplain,
   registerKeys,
   registerMigrate,

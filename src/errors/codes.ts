@@ -7,7 +7,7 @@ export interface CodeEntry {
 /**
  * Every code twinrule can answer with. Codes are public and never change their meaning; messages may.
  * POLICY: a mistake in a policy file. CONFIG: a setting or flag. DB: a database. REQUEST: a caller's request.
- * PROOF: what `twinrule prove` could not read.
+ * PROOF: what `twinrule prove` could not read. DRIFT: what `twinrule drift` finds.
  */
 export const CODES = {
   TWR_POLICY_NO_FILES: { title: 'The policy folder is missing, unreadable or holds no policy file', exit: 1 },
@@ -65,9 +65,26 @@ export const CODES = {
   TWR_DB_UNSAFE_ROLE: { title: 'The login of the service can bypass or change the policies', exit: 78 },
   TWR_DB_NOT_MIGRATED: { title: 'The database does not hold the compiled policies', exit: 78 },
   TWR_DB_OLD_SERVER: { title: 'The server has known holes in row-level security', exit: 78 },
+  TWR_DB_DRIFT: { title: 'The database is not what its last migration left', exit: 78 },
   TWR_DB_MIGRATION: { title: 'A migration failed and was rolled back', exit: 3 },
   TWR_DB_KEY: { title: 'A context key is not known, or its name is taken', exit: 3 },
   TWR_DB_FAULT: { title: 'A statement failed', exit: 3 },
+  TWR_DRIFT_POLICY: { title: "A policy is not the compiled one, is gone or is nobody's", exit: 1 },
+  TWR_DRIFT_TABLE: {
+    title: 'A table, schema or database is not as it was, or without its security',
+    exit: 1
+  },
+  TWR_DRIFT_GRANT: { title: 'A privilege was granted or taken by hand', exit: 1 },
+  TWR_DRIFT_FUNCTION: { title: 'A function of the schema twinrule is not the compiled one', exit: 1 },
+  TWR_DRIFT_TRIGGER: {
+    title: 'A trigger, event trigger or rule was changed, disabled, added or dropped',
+    exit: 1
+  },
+  TWR_DRIFT_ROLE: { title: 'A role has other attributes, memberships or settings', exit: 1 },
+  TWR_DRIFT_INDEX: { title: 'An index or constraint was changed or dropped', exit: 1 },
+  TWR_DRIFT_OPEN: { title: 'Applications reach something that row-level security does not hold', exit: 1 },
+  TWR_DRIFT_RECORD: { title: 'The record of the last migration is missing or was changed', exit: 1 },
+  TWR_DRIFT_REVISION: { title: 'The database holds another revision than the policy', exit: 1 },
   TWR_REQUEST_INVALID: { title: 'The request is not well formed', exit: 1 },
   TWR_REQUEST_UNAUTHENTICATED: { title: 'The API key is missing or wrong', exit: 1 },
   TWR_REQUEST_TOO_LARGE: { title: 'The request is too large', exit: 1 },

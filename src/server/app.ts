@@ -12,6 +12,7 @@ import type { Engine } from '../engine/engine.js'
 import { ConfigError } from '../errors/errors.js'
 import type { ServerConfig } from './config.js'
 import { createDecider } from './decider.js'
+import { createDriftWatch, type DriftWatch, type Look } from './drift-watch.js'
 import { refusal } from './error-reply.js'
 import { requireApiKey } from './plugins/callers.js'
 import { drainOnClose } from './plugins/drain.js'
@@ -26,7 +27,12 @@ import { healthRoutes } from './routes/health.js'
 export interface AppOptions {
   readonly engine: Engine
   readonly facts: FactsReader
-  readonly config: Pick<ServerConfig, 'apiKeys' | 'maxInFlight' | 'maxBatch' | 'factsTimeoutMs' | 'logLevel'>
+  readonly config: Pick<
+    ServerConfig,
+    'apiKeys' | 'maxInFlight' | 'maxBatch' | 'factsTimeoutMs' | 'driftInterval' | 'logLevel'
+  >
+  /** Looks whether the database was changed by hand; without it, as for the embedded database, nobody does. */
+  readonly look?: Look
   /** Where log lines go; by default to stderr, so that stdout stays with the command that starts the service. */
   readonly logger?: FastifyServerOptions['logger']
 }
@@ -51,7 +57,7 @@ const SHORT_KEY = 16
  *
  * @throws ConfigError when there is no API key
  */
-export function buildApp({ engine, facts, config, logger }: AppOptions): FastifyInstance {
+export function buildApp({ engine, facts, config, look, logger }: AppOptions): FastifyInstance {
   if (config.apiKeys.length === 0) {
     throw new ConfigError('TWR_CONFIG', 'TWINRULE_API_KEYS is not set', {
       hint: 'set it to one or more keys that callers present, separated by commas; `openssl rand -hex 32` makes one'
@@ -62,11 +68,12 @@ export function buildApp({ engine, facts, config, logger }: AppOptions): Fastify
   replyToErrors(app)
   acceptStrictJson(app)
   drainOnClose(app, facts)
-  healthRoutes(app, { facts, revision: engine.revision, timeoutMs: config.factsTimeoutMs })
+  const drift = look === undefined ? null : watchDrift(app, look, config.driftInterval)
+  healthRoutes(app, { facts, drift, revision: engine.revision, timeoutMs: config.factsTimeoutMs })
   app.register(async api => {
     requireApiKey(api, config.apiKeys)
     limitInFlight(api, config.maxInFlight)
-    const decider = createDecider(engine, facts, config.factsTimeoutMs)
+    const decider = createDecider(engine, trusted(facts, drift), config.factsTimeoutMs)
     authorizeRoutes(api, { decider, maxBatch: config.maxBatch })
   })
 
@@ -75,6 +82,25 @@ export function buildApp({ engine, facts, config, logger }: AppOptions): Fastify
     app.log.warn(`TWINRULE_API_KEYS holds a key of fewer than ${SHORT_KEY} characters`)
   }
   return app
+}
+
+function watchDrift(app: FastifyInstance, look: Look, intervalS: number): DriftWatch {
+  const watch = createDriftWatch({ look, intervalMs: intervalS * 1000, log: app.log })
+  app.addHook('onReady', async () => watch.start())
+  app.addHook('preClose', async () => watch.stop())
+  return watch
+}
+
+/** safety: facts are not read through functions that somebody changed, or from tables that somebody opened. */
+function trusted(facts: FactsReader, drift: DriftWatch | null): FactsReader {
+  if (drift === null) return facts
+  return {
+    ...facts,
+    async read(query, revision) {
+      drift.refuseDecisions()
+      return facts.read(query, revision)
+    }
+  }
 }
 
 function createApp(logger: NonNullable<FastifyServerOptions['logger']>): FastifyInstance {

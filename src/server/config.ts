@@ -52,7 +52,14 @@ export const ENVIRONMENT = Type.Object({
   }),
   TWINRULE_ALLOW_OLD_POSTGRES: Type.Optional(
     Type.Enum(['1'], { description: '1 goes on with a server whose row-level security has known holes' })
-  )
+  ),
+  TWINRULE_DRIFT_INTERVAL: Type.Integer({
+    default: 60,
+    minimum: 0,
+    maximum: 86_400,
+    description:
+      'Seconds between two looks whether the database was changed by hand; 0 for none but at the start'
+  })
 })
 
 /** The settings of one service, read from the environment by `readConfig`. */
@@ -68,6 +75,8 @@ export interface ServerConfig {
   readonly poolSize: number
   readonly factsTimeoutMs: number
   readonly allowOldServer: boolean
+  /** Seconds, 0 for none. */
+  readonly driftInterval: number
 }
 
 /**
@@ -89,7 +98,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     maxBatch: values.TWINRULE_MAX_BATCH,
     poolSize: values.TWINRULE_POOL_SIZE,
     factsTimeoutMs: values.TWINRULE_FACTS_TIMEOUT_MS,
-    allowOldServer: values.TWINRULE_ALLOW_OLD_POSTGRES === '1'
+    allowOldServer: values.TWINRULE_ALLOW_OLD_POSTGRES === '1',
+    driftInterval: values.TWINRULE_DRIFT_INTERVAL
   })
 }
 

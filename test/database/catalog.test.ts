@@ -39,7 +39,7 @@ t.test('every kind of object is in it, and two objects are never called alike', 
     CREATE EVENT TRIGGER noted ON ddl_command_end EXECUTE FUNCTION noted()`)
   const { items, server } = await readCatalog(owner, scope)
   const kinds = new Set(items.map(({ kind }) => kind))
-  t.same(kinds.size, 16, [...kinds].join())
+  t.same(kinds.size, 17, [...kinds].join())
   t.equal(new Set(items.map(({ kind, name }) => `${kind} ${name}`)).size, items.length)
   const open = items.filter(({ kind }) => kind.startsWith('open')).map(({ name }) => name)
   // views of before 15 cannot run as their caller

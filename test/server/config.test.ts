@@ -12,7 +12,8 @@ t.test('the defaults, and that empty is not set', async t => {
     maxBatch: 1000,
     poolSize: 10,
     factsTimeoutMs: 1000,
-    allowOldServer: false
+    allowOldServer: false,
+    driftInterval: 60
   }
   t.strictSame(readConfig({}), expected)
   t.strictSame(readConfig({ PORT: '', HOST: ' ', TWINRULE_API_KEYS: '', PATH: '/bin' }), expected)
@@ -29,7 +30,8 @@ t.test('every setting is read', async t => {
     TWINRULE_MAX_BATCH: '2',
     TWINRULE_POOL_SIZE: '3',
     TWINRULE_FACTS_TIMEOUT_MS: '400',
-    TWINRULE_ALLOW_OLD_POSTGRES: '1'
+    TWINRULE_ALLOW_OLD_POSTGRES: '1',
+    TWINRULE_DRIFT_INTERVAL: '0'
   })
   t.strictSame(config, {
     host: '0.0.0.0',
@@ -41,7 +43,8 @@ t.test('every setting is read', async t => {
     maxBatch: 2,
     poolSize: 3,
     factsTimeoutMs: 400,
-    allowOldServer: true
+    allowOldServer: true,
+    driftInterval: 0
   })
 })
 

@@ -15,8 +15,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   prove: ['errors', 'ir', 'analysis', 'backends', 'engine'],
   db: ['errors', 'ir', 'backends'],
   migrate: ['errors', 'ir', 'backends', 'db'],
-  server: ['errors', 'ir', 'engine', 'db'],
-  cli: ['errors', 'ir', 'policy', 'backends', 'engine', 'prove', 'db', 'migrate', 'server'],
+  drift: ['errors', 'ir', 'backends', 'prove', 'db'],
+  server: ['errors', 'ir', 'engine', 'db', 'drift'],
+  cli: ['errors', 'ir', 'policy', 'backends', 'engine', 'prove', 'db', 'migrate', 'drift', 'server'],
   'index.ts': ['errors', 'ir', 'policy', 'backends', 'engine', 'prove', 'db', 'migrate', 'server']
 }
 

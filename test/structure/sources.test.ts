@@ -63,7 +63,17 @@ t.test('the commands that the documents show exist', async t => {
   const commands = [...(out().split('Commands:')[1] ?? '').matchAll(/^ {2}(\w+)(?: |$)/gm)].map(
     ([, name]) => name
   )
-  t.strictSame(commands, ['check', 'compile', 'diff', 'explain', 'keys', 'migrate', 'prove', 'serve'])
+  t.strictSame(commands, [
+    'check',
+    'compile',
+    'diff',
+    'drift',
+    'explain',
+    'keys',
+    'migrate',
+    'prove',
+    'serve'
+  ])
   const builtIn = ['ci', 'test', 'start', 'install', 'i']
   for (const document of ['README.md', 'CONTRIBUTING.md']) {
     const text = read(document)

@@ -6,10 +6,11 @@ const SYSTEM = '/usr/lib/postgresql'
 
 /**
  * The folder with initdb and postgres: the newest of the system, else the ones of the registry, copied into `scratch`.
- * TWINRULE_TEST_POSTGRES=registry takes the latter even where the system has some, for a run on another version.
+ * TWINRULE_TEST_POSTGRES=registry takes the latter even where the system has some, for a run on another version, and so
+ * does a test that wants a second server beside the usual one.
  */
-export async function findBinaries(scratch: string): Promise<string> {
-  const preferSystem = process.env['TWINRULE_TEST_POSTGRES'] !== 'registry'
+export async function findBinaries(scratch: string, usual: boolean): Promise<string> {
+  const preferSystem = usual && process.env['TWINRULE_TEST_POSTGRES'] !== 'registry'
   const found = (preferSystem ? await systemBinaries() : null) ?? (await registryBinaries(scratch))
   if (found === null) {
     throw new Error(

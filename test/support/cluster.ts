@@ -34,29 +34,37 @@ export interface Cluster {
   stop(): Promise<void>
 }
 
-let started: Promise<Cluster> | null = null
+/** The server that tests run on, or the one of the registry, for what has to hold on another version as well. */
+export type Postgres = 'usual' | 'registry'
+
+const started = new Map<Postgres, Promise<Cluster>>()
 
 /** The cluster of this process: TWINRULE_TEST_CLUSTER_URL or TWINRULE_TEST_DATABASE_URL when set, else a fresh one. */
-export function startCluster(): Promise<Cluster> {
-  started ??= launch()
-  return started
+export function startCluster(postgres: Postgres = 'usual'): Promise<Cluster> {
+  const cluster = started.get(postgres) ?? launch(postgres)
+  started.set(postgres, cluster)
+  return cluster
 }
 
 /** A fresh database that is dropped, and the cluster stopped, when the test file ends. */
-export async function createDatabase(t: { teardown(after: () => Promise<void>): void }): Promise<Database> {
-  const cluster = await startCluster()
+export async function createDatabase(
+  t: { teardown(after: () => Promise<void>): void },
+  postgres?: Postgres
+): Promise<Database> {
+  const cluster = await startCluster(postgres)
   const database = await cluster.database()
   t.teardown(() => database.drop())
   return database
 }
 
-async function launch(): Promise<Cluster> {
+async function launch(postgres: Postgres): Promise<Cluster> {
   const given = process.env['TWINRULE_TEST_CLUSTER_URL'] ?? process.env['TWINRULE_TEST_DATABASE_URL']
-  if (given !== undefined && given !== '') return clusterAt(given, false, async () => {})
+  const usual = postgres === 'usual' ? given : undefined
+  if (usual !== undefined && usual !== '') return clusterAt(usual, false, async () => {})
   const folder = mkdtempSync(join(tmpdir(), 'twinrule-pg-'))
   const stopNow = removeOnExit(folder)
   try {
-    return await initialise(folder, stopNow)
+    return await initialise(folder, stopNow, postgres)
   } catch (error) {
     stopNow.now()
     throw error
@@ -105,8 +113,8 @@ function isAlive(child: ChildProcess): boolean {
   }
 }
 
-async function initialise(folder: string, guard: ExitGuard): Promise<Cluster> {
-  const bin = await findBinaries(folder)
+async function initialise(folder: string, guard: ExitGuard, postgres: Postgres): Promise<Cluster> {
+  const bin = await findBinaries(folder, postgres === 'usual')
   const asServer = serverUser(folder)
   const data = join(folder, 'data')
   const run = (program: string, args: readonly string[]) => {

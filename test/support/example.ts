@@ -3,7 +3,7 @@ import { contextKey, contextToken } from '../../src/db/context-token.js'
 import type { Bundle } from '../../src/ir/model.js'
 import { migrate } from '../../src/migrate/migrate.js'
 import { loadFolder } from '../../src/policy/load.js'
-import { createDatabase, type Database, TEST_PASSWORD } from './cluster.js'
+import { createDatabase, type Database, type Postgres, TEST_PASSWORD } from './cluster.js'
 
 /** The example policies of the repository, compiled. */
 export async function exampleBundle(): Promise<Bundle> {
@@ -49,9 +49,10 @@ export async function openContext(client: pg.ClientBase, userId: string, tenantI
 /** A fresh database with the example policies and the demo data, dropped when the test ends. */
 export async function demoDatabase(
   t: { teardown(after: () => Promise<void>): void },
-  bundle: Bundle
+  bundle: Bundle,
+  postgres?: Postgres
 ): Promise<Database> {
-  const database = await createDatabase(t)
+  const database = await createDatabase(t, postgres)
   const passwords = { app: TEST_PASSWORD, service: TEST_PASSWORD }
   await migrate({ database: database.url(), bundle, demo: true, passwords, contextKey: TEST_KEY })
   return database

@@ -34,8 +34,8 @@ export async function startService(
   const { bundle, problems } = await loadFolder(policies)
   if (bundle === null) throw new PolicyProblems(problems)
   const engine = createEngine(bundle)
-  const facts = await openFacts({ bundle, config, migrations, demo, io })
-  const server = await startServer({ engine, facts, config: { ...config, apiKeys } })
+  const source = await openFacts({ bundle, config, migrations, demo, io })
+  const server = await startServer({ engine, ...source, config: { ...config, apiKeys } })
   const embedded = config.databaseUrl === undefined
   const types = bundle.resources.map(({ name }) => name)
   // safety: the key of a real service does not belong into its output, which ends in log archives

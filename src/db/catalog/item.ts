@@ -5,6 +5,8 @@ export type Fact = string | boolean | null | readonly string[]
 export type CatalogKind =
   | 'policy'
   | 'table'
+  /** The columns of a table, a fact each: its type and whether it may be null. */
+  | 'columns'
   | 'rule'
   | 'trigger'
   | 'event trigger'
@@ -22,7 +24,7 @@ export type CatalogKind =
   /** A function outside of twinrule that applications may call and that runs outside of row-level security. */
   | 'open function'
 
-/** One object of the catalog. Kind and name together are unique. */
+/** One object of the catalog. Kind and name together are unique. Names are not quoted: they are for people. */
 export interface CatalogItem {
   readonly kind: CatalogKind
   readonly name: string

@@ -2,7 +2,7 @@ import { type Fragment, sql } from '../../backends/sql/fragment.js'
 
 /** The access privileges of an object as a sorted list, without those of its owner. */
 export function privileges(acl: Fragment, owner: Fragment): Fragment {
-  return sql`SELECT concat(a.privilege_type, ' ', COALESCE(quote_ident(g.rolname), 'PUBLIC'),
+  return sql`SELECT concat(a.privilege_type, ' ', COALESCE(g.rolname, 'PUBLIC'),
     CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' END) AS entry
   FROM aclexplode(${acl}) AS a LEFT JOIN pg_roles AS g ON g.oid = a.grantee WHERE a.grantee <> ${owner}`
 }
@@ -14,7 +14,7 @@ export function list(entries: Fragment): Fragment {
 
 /** Each below is a query over the relations `managed` with the columns kind, name and facts. */
 export const POLICIES = sql`
-SELECT 'policy', format('%I ON %s', p.polname, m.name), jsonb_build_object(
+SELECT 'policy', format('%s ON %s', p.polname, m.name), jsonb_build_object(
   'table', m.name, 'permissive', p.polpermissive,
   'command', CASE p.polcmd WHEN 'r' THEN 'select' WHEN 'a' THEN 'insert' WHEN 'w' THEN 'update' WHEN 'd' THEN 'delete' ELSE 'all' END,
   'roles', ${list(sql`SELECT COALESCE(r.rolname, 'PUBLIC') AS entry FROM unnest(p.polroles) AS held (role) LEFT JOIN pg_roles AS r ON r.oid = held.role`)},
@@ -25,14 +25,19 @@ FROM pg_policy AS p JOIN managed AS m ON m.oid = p.polrelid`
 export const TABLES = sql`
 SELECT 'table', m.name, jsonb_build_object('owner', pg_get_userbyid(m.relowner), 'relation', m.relkind,
   'enabled', m.relrowsecurity, 'forced', m.relforcerowsecurity,
-  'parents', ${list(sql`SELECT format('%I.%I', n.nspname, c.relname) AS entry FROM pg_inherits AS i
+  'parents', ${list(sql`SELECT format('%s.%s', n.nspname, c.relname) AS entry FROM pg_inherits AS i
     JOIN pg_class AS c ON c.oid = i.inhparent JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE i.inhrelid = m.oid`)})
 FROM managed AS m
+UNION ALL
+SELECT 'columns', m.name, jsonb_object_agg(c.attname, concat(format_type(c.atttypid, NULL), CASE WHEN c.attnotnull THEN ' NOT NULL' END,
+  (SELECT format(' COLLATE %I', l.collname) FROM pg_collation AS l WHERE l.oid = c.attcollation AND NOT l.collisdeterministic)))
+FROM managed AS m JOIN pg_attribute AS c ON c.attrelid = m.oid AND c.attnum > 0 AND NOT c.attisdropped
+WHERE m.relkind IN ('r', 'p') GROUP BY m.name
 UNION ALL
 SELECT 'grants', m.name, jsonb_build_object('entries', ${list(sql`
     ${privileges(sql`m.relacl`, sql`m.relowner`)}
     UNION ALL
-    SELECT concat(a.privilege_type, format(' (%I) ', c.attname), COALESCE(quote_ident(g.rolname), 'PUBLIC'),
+    SELECT concat(a.privilege_type, format(' (%s) ', c.attname), COALESCE(g.rolname, 'PUBLIC'),
       CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' END)
     FROM pg_attribute AS c, aclexplode(c.attacl) AS a LEFT JOIN pg_roles AS g ON g.oid = a.grantee
     WHERE c.attrelid = m.oid AND NOT c.attisdropped AND a.grantee <> m.relowner`)})
@@ -40,30 +45,30 @@ FROM managed AS m`
 
 /** What else is attached to a table and can change what a statement on it does. */
 export const ATTACHED = sql`
-SELECT 'rule', format('%I ON %s', r.rulename, m.name), jsonb_build_object('table', m.name, 'state', r.ev_enabled,
+SELECT 'rule', format('%s ON %s', r.rulename, m.name), jsonb_build_object('table', m.name, 'state', r.ev_enabled,
   'definition', pg_get_ruledef(r.oid))
 FROM pg_rewrite AS r JOIN managed AS m ON m.oid = r.ev_class WHERE m.relkind IN ('r', 'p', 'f')
 UNION ALL
-SELECT 'trigger', format('%I ON %s', t.tgname, m.name), jsonb_build_object('table', m.name, 'state', t.tgenabled,
+SELECT 'trigger', format('%s ON %s', t.tgname, m.name), jsonb_build_object('table', m.name, 'state', t.tgenabled,
   'definition', pg_get_triggerdef(t.oid))
 FROM pg_trigger AS t JOIN managed AS m ON m.oid = t.tgrelid WHERE NOT t.tgisinternal
 UNION ALL
-SELECT 'index', format('%I ON %s', c.relname, m.name), jsonb_build_object('table', m.name,
+SELECT 'index', format('%s ON %s', c.relname, m.name), jsonb_build_object('table', m.name,
   'valid', i.indisvalid AND i.indisready AND i.indislive, 'unique', i.indisunique, 'definition', pg_get_indexdef(i.indexrelid))
 FROM pg_index AS i JOIN managed AS m ON m.oid = i.indrelid JOIN pg_class AS c ON c.oid = i.indexrelid
 WHERE m.relkind IN ('r', 'p', 'm')
 UNION ALL
-SELECT 'constraint', format('%I ON %s', c.conname, m.name), jsonb_build_object('table', m.name,
+SELECT 'constraint', format('%s ON %s', c.conname, m.name), jsonb_build_object('table', m.name,
   'validated', c.convalidated, 'definition', pg_get_constraintdef(c.oid))
 FROM pg_constraint AS c JOIN managed AS m ON m.oid = c.conrelid WHERE c.contype IN ('c', 'f', 'p', 'u', 'x')
 UNION ALL
-SELECT 'event trigger', quote_ident(e.evtname), jsonb_build_object('event', e.evtevent, 'state', e.evtenabled,
+SELECT 'event trigger', e.evtname, jsonb_build_object('event', e.evtevent, 'state', e.evtenabled,
   'owner', pg_get_userbyid(e.evtowner), 'function', e.evtfoid::regprocedure::text, 'tags', COALESCE(to_jsonb(e.evttags), '[]'))
 FROM pg_event_trigger AS e`
 
 /** Functions of the schema twinrule. */
 export const FUNCTIONS = sql`
-SELECT 'function', format('%I.%I(%s)', n.nspname, f.proname, oidvectortypes(f.proargtypes)), jsonb_build_object(
+SELECT 'function', format('%s.%s(%s)', n.nspname, f.proname, oidvectortypes(f.proargtypes)), jsonb_build_object(
   'owner', pg_get_userbyid(f.proowner), 'language', l.lanname, 'form', f.prokind, 'definer', f.prosecdef,
   'volatility', f.provolatile, 'parallel', f.proparallel, 'strict', f.proisstrict, 'leakproof', f.proleakproof,
   'returns', pg_get_function_result(f.oid), 'arguments', pg_get_function_arguments(f.oid),
@@ -71,6 +76,6 @@ SELECT 'function', format('%I.%I(%s)', n.nspname, f.proname, oidvectortypes(f.pr
 FROM pg_proc AS f JOIN pg_namespace AS n ON n.oid = f.pronamespace JOIN pg_language AS l ON l.oid = f.prolang
 WHERE n.nspname = 'twinrule'
 UNION ALL
-SELECT 'grants', format('%I.%I(%s)', n.nspname, f.proname, oidvectortypes(f.proargtypes)),
+SELECT 'grants', format('%s.%s(%s)', n.nspname, f.proname, oidvectortypes(f.proargtypes)),
   jsonb_build_object('entries', ${list(privileges(sql`COALESCE(f.proacl, acldefault('f', f.proowner))`, sql`f.proowner`))})
 FROM pg_proc AS f JOIN pg_namespace AS n ON n.oid = f.pronamespace WHERE n.nspname = 'twinrule'`

@@ -25,7 +25,7 @@ SET LOCAL statement_timeout = ${lit(TIMEOUT_MS)};`
 function snapshotSql({ tables, roles, apps }: CatalogScope): Fragment {
   const parts = [POLICIES, TABLES, ATTACHED, FUNCTIONS, PLACES, ROLES, OPEN]
   return sql`WITH managed AS MATERIALIZED (
-  SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name, c.relkind, c.relowner, c.relacl, c.relrowsecurity, c.relforcerowsecurity
+  SELECT c.oid, format('%s.%s', n.nspname, c.relname) AS name, c.relkind, c.relowner, c.relacl, c.relrowsecurity, c.relforcerowsecurity
   FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND (n.nspname = 'twinrule' OR n.nspname = 'public' AND (
     c.relname = ANY (${texts(tables)}) OR EXISTS (SELECT FROM pg_policy AS p WHERE p.polrelid = c.oid AND left(p.polname, 9) = 'twinrule_')))

@@ -3,10 +3,10 @@ import { list, privileges } from './objects.js'
 
 /** The schemas, the database, and what new objects will be granted to roles that twinrule manages or to everybody. */
 export const PLACES = sql`
-SELECT 'schema', quote_ident(n.nspname), jsonb_build_object('owner', pg_get_userbyid(n.nspowner))
+SELECT 'schema', n.nspname, jsonb_build_object('owner', pg_get_userbyid(n.nspowner))
 FROM pg_namespace AS n WHERE n.nspname IN ('public', 'twinrule')
 UNION ALL
-SELECT 'grants', 'schema ' || quote_ident(n.nspname),
+SELECT 'grants', 'schema ' || n.nspname,
   jsonb_build_object('entries', ${list(privileges(sql`n.nspacl`, sql`n.nspowner`))})
 FROM pg_namespace AS n WHERE n.nspname IN ('public', 'twinrule')
 UNION ALL
@@ -30,12 +30,12 @@ SELECT 'grants', 'new objects', jsonb_build_object('entries', ${list(sql`
  * only those count that mean something in this database.
  */
 export const ROLES = sql`
-SELECT 'role', quote_ident(o.rolname), jsonb_build_object('superuser', o.rolsuper, 'inherit', o.rolinherit,
+SELECT 'role', o.rolname, jsonb_build_object('superuser', o.rolsuper, 'inherit', o.rolinherit,
   'createrole', o.rolcreaterole, 'createdb', o.rolcreatedb, 'login', o.rolcanlogin, 'replication', o.rolreplication,
   'bypassrls', o.rolbypassrls)
 FROM ours AS o
 UNION ALL
-SELECT 'membership', format('%I IN %I', member.rolname, role.rolname), jsonb_build_object(
+SELECT 'membership', format('%s IN %s', member.rolname, role.rolname), jsonb_build_object(
   'member', member.rolname, 'role', role.rolname, 'admin', bool_or(m.admin_option),
   -- two columns that servers before 16 do not have: there the member's own attribute says it
   'inherit', bool_or(COALESCE((to_jsonb(m) ->> 'inherit_option')::boolean, member.rolinherit)),
@@ -49,14 +49,14 @@ WHERE m.roleid IN (SELECT oid FROM ours) OR (m.member IN (SELECT oid FROM ours) 
         AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())))))
 GROUP BY member.rolname, role.rolname
 UNION ALL
-SELECT 'settings', quote_ident(o.rolname), jsonb_build_object('entries', ${list(sql`
+SELECT 'settings', o.rolname, jsonb_build_object('entries', ${list(sql`
     SELECT unnest(s.setconfig) AS entry FROM pg_db_role_setting AS s
     WHERE s.setrole = o.oid AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))`)})
 FROM ours AS o`
 
 /** What applications reach without row-level security: relations, and functions that run as somebody outside of it. */
 export const OPEN = sql`
-SELECT 'open relation', format('%I.%I', n.nspname, c.relname), jsonb_build_object('owner', pg_get_userbyid(c.relowner),
+SELECT 'open relation', format('%s.%s', n.nspname, c.relname), jsonb_build_object('owner', pg_get_userbyid(c.relowner),
   'relation', c.relkind, 'roles', jsonb_agg(a.rolname ORDER BY a.rolname COLLATE "C"))
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace CROSS JOIN apps AS a
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'information_schema' AND left(n.nspname, 3) <> 'pg_'
@@ -69,7 +69,7 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'information_schem
   AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 GROUP BY n.nspname, c.relname, c.relowner, c.relkind
 UNION ALL
-SELECT 'open function', format('%I.%I(%s)', n.nspname, f.proname, oidvectortypes(f.proargtypes)), jsonb_build_object(
+SELECT 'open function', format('%s.%s(%s)', n.nspname, f.proname, oidvectortypes(f.proargtypes)), jsonb_build_object(
   'owner', owner.rolname, 'roles', jsonb_agg(a.rolname ORDER BY a.rolname COLLATE "C"))
 FROM pg_proc AS f JOIN pg_namespace AS n ON n.oid = f.pronamespace JOIN pg_roles AS owner ON owner.oid = f.proowner
   CROSS JOIN apps AS a

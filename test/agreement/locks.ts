@@ -209,7 +209,7 @@ export async function databaseLock(
   const parent = resourceOf(bundle, 'parent') as Resource
   const objects = [
     ...tableObjects(parent, bundle),
-    ...guardFunctions(resource).map(functionObject),
+    ...guardFunctions(resource, bundle).map(functionObject),
     ...tableObjects(resource, bundle),
     ...guardObjects(resource),
     ...relatedObjects(bundle, ['twinrule_app', 'authz_platform_admin'])

@@ -83,7 +83,7 @@ t.test('every counterexample is allowed by PostgreSQL too, and a column rule den
        DROP TRIGGER IF EXISTS twinrule_notes_columns ON public.notes`
     )
     const objects = bundle.resources.flatMap(resource => [
-      ...guardFunctions(resource).map(functionObject),
+      ...guardFunctions(resource, bundle).map(functionObject),
       ...tableObjects(resource, bundle),
       ...guardObjects(resource)
     ])

@@ -80,7 +80,7 @@ t.test('the case that breaks it is allowed by the engine and by PostgreSQL', asy
      AS $$ SELECT current_setting('test.principal')::jsonb ->> 'tenant_status' $$`
   )
   const objects = bundle.resources.flatMap(resource => [
-    ...guardFunctions(resource).map(functionObject),
+    ...guardFunctions(resource, bundle).map(functionObject),
     ...tableObjects(resource, bundle),
     ...guardObjects(resource)
   ])

@@ -24,7 +24,7 @@ function functionSpecs(bundle: Bundle) {
     ...factsFunctions(bundle),
     canAccessFunction(bundle),
     grantColumnsFunction(),
-    ...bundle.resources.flatMap(guardFunctions)
+    ...bundle.resources.flatMap(resource => guardFunctions(resource, bundle))
   ]
 }
 

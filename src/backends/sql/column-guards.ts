@@ -1,11 +1,12 @@
-import type { Resource } from '../../ir/model.js'
-import { normalize } from '../../ir/normal-form.js'
+import type { Bundle, Resource } from '../../ir/model.js'
+import { type Nnf, normalize } from '../../ir/normal-form.js'
 import { expression } from './expression.js'
-import { type Fragment, id, join, lit, sql } from './fragment.js'
+import { block, type Fragment, id, join, lit, newline, sql } from './fragment.js'
 import type { FunctionSpec } from './function.js'
 import { ROLES, SCHEMA } from './names.js'
 import type { SqlObject } from './object.js'
-import { OLD_ROW } from './terms.js'
+import { dependsOnRole, type RoleView, readableFor, roleViews, seenAs } from './policies.js'
+import { OLD_ROW, type Row } from './terms.js'
 
 /** The columns whose change is judged, sorted. */
 function guardedColumns({ immutable, columnRules }: Resource): readonly string[] {
@@ -25,7 +26,7 @@ export function guardName(table: string): string {
  *
  * @see PostgreSQL manual, 43.10 Trigger Functions, and row_security_active in 9.27.3
  */
-export function guardFunctions(resource: Resource): readonly FunctionSpec[] {
+export function guardFunctions(resource: Resource, bundle: Bundle): readonly FunctionSpec[] {
   const { table, name, immutable, columnRules } = resource
   if (table === null || guardedColumns(resource).length === 0) return []
   const fixed = immutable.map(
@@ -36,7 +37,7 @@ export function guardFunctions(resource: Resource): readonly FunctionSpec[] {
   const ruled = columnRules.map(
     // safety: unknown is not permitted
     ({ columns, when }) => sql`  IF (${changed(columns)}) AND (
-    ${expression(normalize(when), 4, OLD_ROW)}
+    ${permitted(normalize(when), roleViews(bundle))}
   ) IS NOT TRUE THEN
     ${refuse(`a column rule of ${name} keeps ${columns.join(', ')} from being changed`)}
   END IF;`
@@ -60,6 +61,21 @@ ${join([...fixed, ...ruled], '\n')}
 END`
     }
   ]
+}
+
+/**
+ * When a column rule permits a change.
+ * safety: the subqueries see what the role at hand may read of other tables. Where that differs between roles, each has
+ * a form of its own, as in policies: else "no row is such" would hold for whoever does not see the row.
+ */
+function permitted(form: Nnf, views: readonly RoleView[]): Fragment {
+  if (!dependsOnRole(form)) return expression(form, 4, OLD_ROW)
+  const byRole = views.map(view => {
+    const row: Row = { ...OLD_ROW, readable: readableFor(view), entered: view.flag }
+    const own = expression(seenAs(view, form), 8, row)
+    return sql`(current_user = ${lit(view.role)} AND (${newline(8)}${own}${newline(6)}))`
+  })
+  return block(byRole, 'OR', 4)
 }
 
 /** The trigger itself. It runs after all others, so that what BEFORE triggers changed is judged too. */

@@ -49,8 +49,19 @@ export function viewForm(resource: Resource, gate: CommandGate, view: RoleView):
     const own = rules.filter(rule => soleFlag(rule) === view.flag)
     return anyRule(own.length > 0 ? own : rules, part)
   }
-  const form = gateForm(resource, gate, partForm)
+  return seenAs(view, gateForm(resource, gate, partForm))
+}
+
+/** A form that is closed to principals in a role that hides from them what forbids. */
+export function seenAs(view: RoleView, form: Nnf): Nnf {
   return and([form, ...flagsOfBlockers(form).map(flag => flagTest(flag, flag === view.flag))])
+}
+
+/** Whether roles see different related rows of those that a form speaks of. */
+export function dependsOnRole(form: Nnf): boolean {
+  if (form.kind === 'and' || form.kind === 'or') return form.of.some(dependsOnRole)
+  if (form.kind !== 'exists' && form.kind !== 'every') return false
+  return (form.relation.readable?.allow ?? []).some(one => flagOf(one) !== null)
 }
 
 /**
@@ -91,7 +102,7 @@ function rowOf({ table, name }: Resource, view: RoleView): Row {
 }
 
 /** What a role may read of another table, by the same split of rules. */
-function readableFor(view: RoleView): (all: readonly Condition[]) => Nnf {
+export function readableFor(view: RoleView): (all: readonly Condition[]) => Nnf {
   return all => {
     if (view.flag === null) return anyOf(all.filter(one => flagOf(one) === null))
     const own = all.filter(one => flagOf(one) === view.flag)

@@ -15,6 +15,11 @@ const GROUPS: readonly (readonly [prefix: string, heading: string, text: string]
   ['TWR_CONFIG', 'Settings and flags', 'Something outside the policy files is missing or wrong.'],
   ['TWR_DB_', 'Databases', 'Over HTTP these answer 503 and never name a row, a user or a tenant.'],
   [
+    'TWR_CATALOG_',
+    'A policy and a live database',
+    'Found by `twinrule check --database`, printed like mistakes in policy files.'
+  ],
+  [
     'TWR_DRIFT_',
     'Drift',
     'Found by `twinrule drift` and by the service, see [database.md](database.md#drift).'

@@ -8,6 +8,7 @@ export interface CodeEntry {
  * Every code twinrule can answer with. Codes are public and never change their meaning; messages may.
  * POLICY: a mistake in a policy file. CONFIG: a setting or flag. DB: a database. REQUEST: a caller's request.
  * PROOF: what `twinrule prove` could not read. DRIFT: what `twinrule drift` finds.
+ * CATALOG: what `twinrule check --database` finds.
  */
 export const CODES = {
   TWR_POLICY_NO_FILES: { title: 'The policy folder is missing, unreadable or holds no policy file', exit: 1 },
@@ -92,6 +93,19 @@ export const CODES = {
   TWR_REQUEST_METHOD: { title: 'The endpoint does not take this method', exit: 1 },
   TWR_REQUEST_DRAINING: { title: 'The service is shutting down', exit: 1 },
   TWR_REQUEST_OVERLOADED: { title: 'Too many requests are in flight', exit: 1 },
+  TWR_CATALOG_TABLE: {
+    title: 'A table that the policy names is not in the database, or is no table',
+    exit: 1
+  },
+  TWR_CATALOG_COLUMN: { title: 'A table lacks a declared column', exit: 1 },
+  TWR_CATALOG_TYPE: { title: 'A column has another type than declared', exit: 1 },
+  TWR_CATALOG_NULL: {
+    title: 'A column may be null and is declared not to be, or the other way round',
+    exit: 1
+  },
+  TWR_CATALOG_ENUM: { title: 'A column may hold other labels than the enum declares', exit: 1 },
+  TWR_CATALOG_COLLATION: { title: 'A column takes different texts for equal', exit: 1 },
+  TWR_CATALOG_KEY: { title: 'The id, or the key of a relation to one row, is not unique', exit: 1 },
   TWR_PROOF_SQL: { title: 'Generated SQL is outside of what the proof reads', exit: 1 },
   TWR_BUG: { title: 'A fault in twinrule itself', exit: 70 }
 } as const satisfies Record<string, CodeEntry>
@@ -100,6 +114,8 @@ export const CODES = {
 export type Code = keyof typeof CODES
 /** A code about policy files. */
 export type PolicyCode = Extract<Code, `TWR_POLICY_${string}`>
+/** A code about a policy file and a live database that do not fit. */
+export type CatalogCode = Extract<Code, `TWR_CATALOG_${string}`>
 /** A code about settings and flags. */
 export type ConfigCode = Extract<Code, `TWR_CONFIG${string}`>
 /** A code about a database. */

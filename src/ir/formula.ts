@@ -39,6 +39,7 @@ export interface Relation {
   readonly remote: string
   readonly columns: readonly Column[]
   readonly readable: ReadRules | null
+  readonly span?: Span
 }
 
 /** The conditions of the read rules of a resource. */

@@ -1,3 +1,5 @@
+import type { Span } from '../errors/errors.js'
+
 /** A type with single values. `enum` values are text limited to the declared labels. */
 export type ScalarType =
   | { readonly kind: 'uuid' }
@@ -17,11 +19,12 @@ export interface SetType {
 /** The type of a column, a principal attribute or a literal. */
 export type Type = ScalarType | SetType
 
-/** A declared column. `nullable` is false for a type written with "!". */
+/** A declared column. `nullable` is false for a type written with "!", `span` is the place of that type. */
 export interface Column {
   readonly name: string
   readonly type: Type
   readonly nullable: boolean
+  readonly span?: Span
 }
 
 /** The type as a policy author writes it, for messages. */

@@ -75,7 +75,7 @@ export function declaredColumns(
   for (const [name, text] of Object.entries(value)) {
     const declared =
       typeof text === 'string' ? declaredType(text, enums, source, [...path, name], problems) : null
-    columns.set(name, declared && { name, ...declared })
+    columns.set(name, declared && { name, ...declared, span: source.spanOf([...path, name]) })
   }
   return columns
 }

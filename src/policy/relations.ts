@@ -130,7 +130,16 @@ function relationOf(
   }
   const all = far === undefined ? [...columns, { name: remote, type: key.type, nullable: true }] : columns
   return {
-    relation: { name, cardinality, table, local, remote, columns: all.sort(byName), readable: null },
+    relation: {
+      name,
+      cardinality,
+      table,
+      local,
+      remote,
+      columns: all.sort(byName),
+      readable: null,
+      span: source.keySpanOf(path)
+    },
     target: target === undefined ? null : other,
     source,
     path

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { run } from '../../src/cli/run.js'
 import { capture } from '../support/capture.js'
+import { createDatabase } from '../support/cluster.js'
 
 const GOOD = `version: 1
 principal: { id: uuid, tenant_id: uuid }
@@ -64,7 +65,7 @@ t.test('--format json gives places and codes to programs, and nothing else on st
   t.match(problems[1], { line: 8, column: 20, endLine: 8, endColumn: 24, code: /^TWR_POLICY_/ })
   t.strictSame(
     [...new Set(problems.flatMap(problem => Object.keys(problem)))],
-    ['file', 'line', 'column', 'endLine', 'endColumn', 'code', 'message', 'hint']
+    ['file', 'line', 'column', 'endLine', 'endColumn', 'code', 'severity', 'message', 'hint']
   )
 })
 
@@ -92,4 +93,44 @@ t.test('a policy with plain contexts is told what it gives up', async t => {
   const second = capture()
   t.equal(await run(['check', two], second.io), 1)
   t.match(second.out(), /b\.yaml:2:1 TWR_POLICY_DUPLICATE the context is signed here and plain elsewhere/)
+})
+
+t.test('--database compares with the tables of a live database', async t => {
+  const database = await createDatabase(t)
+  const client = await database.client()
+  t.teardown(() => client.end())
+  await client.query('CREATE TABLE notes (id uuid PRIMARY KEY, tenant_id text NOT NULL, title text NOT NULL)')
+  const dir = t.testdir({ 'a.yaml': GOOD.replace('uuid! }\n    rules', 'uuid!, title: text }\n    rules') })
+  const check = async (...flags: string[]) => {
+    const { io, out, err } = capture()
+    return {
+      code: await run(['check', dir, '--database', database.url(), ...flags], io),
+      out: out(),
+      err: err()
+    }
+  }
+  const first = await check()
+  t.equal(first.code, 1)
+  t.match(
+    first.out,
+    /a\.yaml:6:38 TWR_CATALOG_TYPE public\.notes\.tenant_id is text; note declares uuid\n {2}hint: run ALTER TABLE/
+  )
+  t.match(first.out, /a\.yaml:6:52 TWR_CATALOG_NULL warning: public\.notes\.title is never null/)
+  t.match(first.err, /\nthe database: 1 error, 1 warning \(1 table, 3 columns\)\n$/)
+  await client.query('ALTER TABLE notes ALTER tenant_id TYPE uuid USING NULL')
+  const second = await check('--format', 'json')
+  t.equal(second.code, 0, 'a warning is no reason')
+  t.match(JSON.parse(second.out), [
+    { line: 6, column: 52, code: 'TWR_CATALOG_NULL', severity: 'warning', hint: 'declare text!' }
+  ])
+  await client.query('ALTER TABLE notes ALTER title DROP NOT NULL')
+  t.match(await check('--no-prove'), { code: 0, out: '', err: /\nthe database fits: 1 table, 3 columns\n$/ })
+})
+
+t.test('--database of a database that cannot be reached is exit code 3', async t => {
+  const { io, err } = capture()
+  const dir = t.testdir({ 'a.yaml': GOOD })
+  t.equal(await run(['check', dir, '--database', 'postgres://x:hunter2@127.0.0.1:1/app'], io), 3)
+  t.match(err(), /^TWR_DB_UNREACHABLE /)
+  t.notMatch(err(), /hunter2/)
 })

@@ -16,8 +16,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   db: ['errors', 'ir', 'backends'],
   migrate: ['errors', 'ir', 'backends', 'db'],
   drift: ['errors', 'ir', 'backends', 'prove', 'db'],
+  live: ['errors', 'ir', 'backends', 'prove', 'db', 'drift'],
   server: ['errors', 'ir', 'engine', 'db', 'drift'],
-  cli: ['errors', 'ir', 'policy', 'backends', 'engine', 'prove', 'db', 'migrate', 'drift', 'server'],
+  cli: ['errors', 'ir', 'policy', 'backends', 'engine', 'prove', 'db', 'migrate', 'drift', 'live', 'server'],
   'index.ts': ['errors', 'ir', 'policy', 'backends', 'engine', 'prove', 'db', 'migrate', 'server']
 }
 

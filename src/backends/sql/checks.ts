@@ -59,7 +59,7 @@ function columnCheck(columns: readonly (readonly string[])[]): Fragment {
 }
 
 /** The catalog's names of the types that a declared type may have. */
-function catalogType(type: Type): string {
+export function catalogType(type: Type): string {
   if (type.kind === 'set') return `${catalogType(type.of).split('|')[0]}[]`
   if (type.kind === 'timestamptz') return 'timestamp with time zone'
   if (type.kind === 'int') return 'bigint|integer|smallint'

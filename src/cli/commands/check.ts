@@ -1,5 +1,8 @@
 import type { Command } from 'commander'
+import { withClient } from '../../db/client.js'
 import type { Bundle } from '../../ir/model.js'
+import { checkLive, type LiveCheck } from '../../live/check.js'
+import type { Mismatch } from '../../live/mismatch.js'
 import { loadFolder } from '../../policy/load.js'
 import { prove } from '../../prove/prove.js'
 import { type Context, EXIT, examples, formatOption } from '../command.js'
@@ -13,24 +16,37 @@ export function registerCheck(program: Command, { io, end }: Context): void {
     .command('check')
     .summary('report every mistake in the policy files')
     .description(
-      'Reads every *.yaml file below a folder and reports each mistake by file, line and column. Exits 1 if there is one.'
+      'Reads every *.yaml file below a folder and reports each mistake by file, line and column. Exits 1 if there is one.\n\nWith --database it also compares the declarations with the tables of a live database, which it does not change:\ntypes, NOT NULL, labels of enums, collations, keys and indexes. Any login will do. A warning leaves the exit code 0.'
     )
     .argument('[dir]', 'the folder of the policy files', 'policies')
+    .option('-d, --database <url>', 'compare with the tables of this database')
     .option('--no-prove', 'do not prove that both locks decide alike')
     .addOption(formatOption('text', 'json'))
-    .addHelpText('after', examples('twinrule check', 'twinrule check policies --format json'))
+    .addHelpText(
+      'after',
+      examples(
+        'twinrule check',
+        'twinrule check policies --format json',
+        'twinrule check --database postgres://twinrule_service:...@db/app'
+      )
+    )
     .action(async (dir: string, options: CheckFlags) => end(await check(dir, options, io)))
 }
 
 interface CheckFlags {
+  readonly database?: string
   readonly format: string
   readonly prove: boolean
 }
 
-async function check(dir: string, { format, prove: proves }: CheckFlags, io: Io): Promise<number> {
+async function check(dir: string, { database, format, prove: proves }: CheckFlags, io: Io): Promise<number> {
   const { bundle, problems } = await loadFolder(dir)
-  if (format === 'json') io.out(`${JSON.stringify(problems.map(problemJson), null, 2)}\n`)
-  else for (const problem of problems) io.out(problemText(problem, io.outColors))
+  const live =
+    bundle === null || database === undefined
+      ? null
+      : await withClient(database, 'twinrule check', client => checkLive(client, bundle))
+  const mistakes = problems.map(problem => ({ severity: 'error' as const, problem }))
+  print([...mistakes, ...(live?.mismatches ?? [])], format, io)
   if (bundle === null) {
     const files = new Set(problems.map(problem => problem.span.file))
     io.err(`${count(problems.length, 'problem')} in ${count(files.size, 'file')}\n`)
@@ -41,7 +57,26 @@ async function check(dir: string, { format, prove: proves }: CheckFlags, io: Io)
     `no problems: ${count(bundle.resources.length, 'resource')}, ${count(rules, 'rule')}, revision ${bundle.revision.slice(0, 12)}\n`
   )
   if (bundle.context === 'plain') io.err(PLAIN_CONTEXT)
-  return proves ? checkProof(bundle, io) : EXIT.ok
+  const refuted = proves && !(await isProved(bundle, io))
+  if (live !== null) io.err(`${liveSummary(live)}\n`)
+  const wrong = live?.mismatches.some(({ severity }) => severity === 'error') ?? false
+  return refuted || wrong ? EXIT.findings : EXIT.ok
+}
+
+function print(mistakes: readonly Mismatch[], format: string, io: Io): void {
+  if (format === 'json') {
+    const list = mistakes.map(({ problem, severity }) => problemJson(problem, severity))
+    io.out(`${JSON.stringify(list, null, 2)}\n`)
+    return
+  }
+  for (const { problem, severity } of mistakes) io.out(problemText(problem, io.outColors, severity))
+}
+
+function liveSummary({ tables, columns, mismatches }: LiveCheck): string {
+  const compared = `${count(tables, 'table')}, ${count(columns, 'column')}`
+  if (mismatches.length === 0) return `the database fits: ${compared}`
+  const errors = mismatches.filter(({ severity }) => severity === 'error').length
+  return `the database: ${count(errors, 'error')}, ${count(mismatches.length - errors, 'warning')} (${compared})`
 }
 
 const PLAIN_CONTEXT = `note: \`context: plain\` gives up that contexts cannot be forged: whoever runs SQL as twinrule_app, by an
@@ -51,9 +86,10 @@ const PLAIN_CONTEXT = `note: \`context: plain\` gives up that contexts cannot be
 /** A few seconds at most: what is larger is a matter of `twinrule prove`, and no finding here. */
 const MODELS_OF_CHECK = 200_000
 
-async function checkProof(bundle: Bundle, io: Io): Promise<number> {
+/** Whether nothing speaks against the proof. */
+async function isProved(bundle: Bundle, io: Io): Promise<boolean> {
   const report = await prove(bundle, { maxModels: MODELS_OF_CHECK })
   const refuted = report.verdict === 'refuted' || report.verdict === 'not proved: unreadable SQL'
   io.err(`${proofSummary(report)}${report.verdict === 'proved' ? '' : '; run twinrule prove'}\n`)
-  return refuted ? EXIT.findings : EXIT.ok
+  return !refuted
 }

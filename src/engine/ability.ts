@@ -1,5 +1,6 @@
 import { Ability } from '@casl/ability'
-import { compilePredicate, type Now, type Predicate } from '../backends/compiled.js'
+import { fastPredicate } from '../backends/codegen.js'
+import type { Now, Predicate } from '../backends/compiled.js'
 import type { Values } from '../ir/evaluate.js'
 import { type Gate, gateForbids, gateRules, gatesOf, ruleForm } from '../ir/gates.js'
 import type { Bundle } from '../ir/model.js'
@@ -24,13 +25,13 @@ export function buildAbility(bundle: Bundle): StaticAbility {
     gatesOf(bundle).flatMap(gate => {
       const about = { action: gate, subject: resource.name }
       const forbids = gateForbids(resource, gate).map(({ rule, cleared }) => {
-        const isCleared = compilePredicate(cleared)
+        const isCleared = fastPredicate(cleared)
         // safety: a forbid counts unless it is definitely false
         const conditions: Predicate = (principal, row, now) => !isCleared(principal, row, now)
         return { ...about, inverted: true, conditions, reason: rule.id }
       })
       const allows = gateRules(resource, gate).map(rule => {
-        return { ...about, conditions: compilePredicate(ruleForm(resource, gate, rule)), reason: rule.id }
+        return { ...about, conditions: fastPredicate(ruleForm(resource, gate, rule)), reason: rule.id }
       })
       return [...forbids, ...allows]
     })

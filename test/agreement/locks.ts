@@ -1,6 +1,7 @@
 import { createMongoAbility, type MongoAbility } from '@casl/ability'
 import type pg from 'pg'
 import { type CaslRule, caslRules } from '../../src/backends/casl.js'
+import { compilePredicate, type Predicate } from '../../src/backends/compiled.js'
 import { guardFunctions, guardObjects } from '../../src/backends/sql/column-guards.js'
 import { functionObject } from '../../src/backends/sql/function.js'
 import { grantColumnsFunction } from '../../src/backends/sql/grants.js'
@@ -9,7 +10,7 @@ import { relatedObjects } from '../../src/backends/sql/related.js'
 import { askGate, buildAbility, type StaticAbility } from '../../src/engine/ability.js'
 import { columnJudge } from '../../src/engine/columns.js'
 import type { Values } from '../../src/ir/evaluate.js'
-import { changedColumns, columnBar, type Gate, gateOpen } from '../../src/ir/gates.js'
+import { changedColumns, columnBar, GATES, type Gate, gateForm, gateOpen } from '../../src/ir/gates.js'
 import { type Bundle, type Resource, resourceOf } from '../../src/ir/model.js'
 import { canonical, type Value } from '../../src/ir/values.js'
 import type { Database } from '../support/cluster.js'
@@ -79,7 +80,7 @@ function mustBe(result: ReturnType<typeof canonical>): Value {
   return result.value
 }
 
-/** The four ways to ask the app side, by name: the definition, stock CASL and the compiled rules. */
+/** The ways to ask the app side, by name: the definition, stock CASL, the compiled rules as code and as closures. */
 export function appLocks(
   bundle: Bundle,
   mutation: Mutation
@@ -87,6 +88,10 @@ export function appLocks(
   const resource = resourceOf(bundle, 'thing') as Resource
   const ability: StaticAbility = buildAbility(bundle)
   const judge = columnJudge(resource)
+  // the compiled rules are code here; closures stand in for them where a process may not make code
+  const closures = new Map<Gate, Predicate>(
+    GATES.map(gate => [gate, compilePredicate(gateForm(resource, gate))])
+  )
   const rows = new Map<Row, Values>()
   return (given, attempts, now) => {
     const canonicalOf = (row: Row): Values => {
@@ -116,6 +121,10 @@ export function appLocks(
         }
       }),
       casl: verdicts(attempts, { gate: (gate, row) => stock.can(gate, canonicalOf(row)), columns }),
+      closures: verdicts(attempts, {
+        gate: (gate, row) => closures.get(gate)?.(principal, canonicalOf(row), now) ?? false,
+        columns
+      }),
       compiled: verdicts(attempts, { gate: (gate, row) => askGate(ability, gate, at(row)).open, columns })
     }
   }

@@ -48,6 +48,30 @@ t.test('nobody escapes a forbid over related rows by entering a role that sees f
   t.equal(report.resources.find(({ resource }) => resource === 'page')?.verdict, 'refuted')
 })
 
+t.test(
+  'an administrator who did not enter his role escapes no forbid over rows that only the role shows',
+  async t => {
+    for (const when of ['principal.is_boss && principal.is_boss', 'principal.is_boss && resource.open']) {
+      const bundle = bundleOf(`version: 1
+principal: { id: uuid, is_boss: { type: bool, role: authz_boss } }
+resources:
+  folder:
+    table: folders
+    columns: { id: uuid!, open: bool! }
+    rules: { boss: { allow: [read], when: ${when} } }
+  page:
+    table: pages
+    columns: { id: uuid!, folder_id: uuid }
+    relations: { folder: { one: folder, local: folder_id } }
+    rules:
+      all: { allow: [read], when: true }
+      closed: { forbid: [read], when: resource.folder.can("read") }
+`)
+      t.match(await prove(bundle), { verdict: 'proved' }, when)
+    }
+  }
+)
+
 t.test('SQL over related rows that says something else is refused', async t => {
   const bundle = bundleOf(RELATED_ROWS)
   const alone = { ...bundle, resources: bundle.resources.filter(({ name }) => name === 'page') }

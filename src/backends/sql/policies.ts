@@ -1,7 +1,7 @@
-import type { Condition } from '../../ir/formula.js'
+import type { Atom, Condition } from '../../ir/formula.js'
 import { anyRule, type CommandGate, gateForm, type PartForm } from '../../ir/gates.js'
 import type { Bundle, Resource, Rule } from '../../ir/model.js'
-import { and, anyOf, literal, type Nnf, normalize, or } from '../../ir/normal-form.js'
+import { and, anyOf, literal, type Nnf, normalize, or, readableForm } from '../../ir/normal-form.js'
 import { flaggedRole } from '../../ir/principal.js'
 import { block, type Fragment, id, join, sql } from './fragment.js'
 import { type Command, commandSql, grantObject, type TableGrant } from './grants.js'
@@ -54,7 +54,7 @@ export function viewForm(resource: Resource, gate: CommandGate, view: RoleView):
 
 /** A form that is closed to principals in a role that hides from them what forbids. */
 export function seenAs(view: RoleView, form: Nnf): Nnf {
-  return and([form, ...flagsOfBlockers(form).map(flag => flagTest(flag, flag === view.flag))])
+  return and([form, ...flagsOfBlockers(form, view).map(flag => flagTest(flag, flag === view.flag))])
 }
 
 /** Whether roles see different related rows of those that a form speaks of. */
@@ -69,10 +69,23 @@ export function dependsOnRole(form: Nnf): boolean {
  * safety: in a role, row-level security shows the related rows of that role. Where they forbid, a principal in another
  * role than its own would see fewer of them and be allowed more, so such a gate is closed to it.
  */
-function flagsOfBlockers(form: Nnf): readonly string[] {
-  if (form.kind === 'and' || form.kind === 'or') return [...new Set(form.of.flatMap(flagsOfBlockers))]
+function flagsOfBlockers(form: Nnf, view: RoleView): readonly string[] {
+  if (form.kind === 'and' || form.kind === 'or') {
+    return [...new Set(form.of.flatMap(one => flagsOfBlockers(one, view)))]
+  }
   if (form.kind !== 'every') return []
-  return (form.relation.readable?.allow ?? []).flatMap(one => flagOf(one) ?? [])
+  const own = view.flag
+  // whoever is in the role without leave sees none of the rows that its flag alone shows
+  const entered = own !== null && reads(readableForm(form.relation, readableFor(view)), own) ? [own] : []
+  return [
+    ...new Set([...(form.relation.readable?.allow ?? []).flatMap(one => flagOf(one) ?? []), ...entered])
+  ]
+}
+
+/** Whether a role flag makes a part of a form true. */
+function reads(form: Nnf, flag: string): boolean {
+  if (form.kind === 'and' || form.kind === 'or') return form.of.some(one => reads(one, flag))
+  return form.kind === 'literal' && !form.negated && flagIn(form.atom) === flag
 }
 
 function flagTest(name: string, held: boolean): Nnf {
@@ -117,8 +130,14 @@ function soleFlag(rule: Rule): string | null {
 }
 
 function flagOf(condition: Condition): string | null {
-  if (condition.kind !== 'atom' || condition.atom.kind !== 'eq') return null
-  const { left, right } = condition.atom
+  const form = normalize(condition)
+  return form.kind === 'literal' && !form.negated ? flagIn(form.atom) : null
+}
+
+/** The role flag that an atom says is true, or null. */
+function flagIn(atom: Atom): string | null {
+  if (atom.kind !== 'eq') return null
+  const { left, right } = atom
   const bare = left.kind === 'principal' && right.kind === 'literal' && right.value === true
   return bare && flaggedRole(left.name) !== null ? left.name : null
 }

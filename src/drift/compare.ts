@@ -6,9 +6,9 @@ import { type Expected, expectedOf } from './expected.js'
 import type { DriftFinding } from './finding.js'
 import { findingsOf } from './judge.js'
 import { type Judged, judgedPolicy, type PolicyOptions } from './policies.js'
-import { openNotes, otherRevision, recordFindings, withoutRecord } from './record.js'
+import { openNotes, otherRevision, ownedByOurs, recordFindings, withoutRecord } from './record.js'
 import { typesOf } from './types.js'
-import { byKey, compiledItems, type Objects, type Wanted, wantedOf } from './wanted.js'
+import { byKey, type Objects, type Wanted, wantedOf } from './wanted.js'
 
 /** What is compared with the policy. */
 export interface Compared {
@@ -27,13 +27,13 @@ export function createComparer(bundle: Bundle, parse: Parser, maxModels: number)
   const compiled = expectedOf(bundle, parse)
   return ({ live, installed, ...given }) => {
     const expected = installed === bundle.revision ? compiled : null
-    const record = given.record?.format === CATALOG_FORMAT ? given.record : null
-    const recorded = byKey(record?.items ?? [])
-    const reading: Reading = {
-      parse,
-      typesOf: typesOf(bundle, compiled.returns),
-      sameServer: record?.server === live.server
+    const written = given.record?.format === CATALOG_FORMAT ? given.record : null
+    if (expected === null && written === null) {
+      return { findings: [otherRevision(bundle, installed)], notes: [] }
     }
+    const record = written === null ? null : asPrintedBy(live.server, written)
+    const recorded = byKey(record?.items ?? [])
+    const reading: Reading = { parse, typesOf: typesOf(bundle, compiled.returns) }
     const wanted = wantedOf({ bundle, expected, record, live })
     const judged = judge(live, wanted, {
       bundle,
@@ -44,9 +44,11 @@ export function createComparer(bundle: Bundle, parse: Parser, maxModels: number)
     const findings = [
       ...(expected === null ? [otherRevision(bundle, installed)] : []),
       ...(record === null ? [withoutRecord(given.record !== null)] : []),
-      ...(expected === null || record === null
+      // what another version of the server printed cannot be held against the record
+      ...(expected === null || record?.server !== live.server
         ? []
-        : recordFindings(compiledItems(bundle, expected), wanted, record, reading)),
+        : recordFindings({ bundle, expected, record }, reading)),
+      ...ownedByOurs(bundle, live),
       ...judged.findings.filter(one => !saidOfTable(one, compiled) && (record !== null || !needsRecord(one)))
     ]
     return {
@@ -54,6 +56,19 @@ export function createComparer(bundle: Bundle, parse: Parser, maxModels: number)
       notes: [...judged.notes, ...openNotes(bundle, live, record)]
     }
   }
+}
+
+/** What PostgreSQL prints, in words that may change with its version. */
+const PRINTED = ['definition', 'using', 'check', 'body', 'arguments', 'returns']
+
+/** A record without what another version of the server would print otherwise. */
+function asPrintedBy(server: number, record: Catalog): Catalog {
+  if (record.server === server) return record
+  const items = record.items.map(item => {
+    const facts = Object.entries(item.facts).filter(([name]) => !PRINTED.includes(name))
+    return { ...item, facts: Object.fromEntries(facts) }
+  })
+  return { ...record, items }
 }
 
 function judge(live: Catalog, wanted: Objects<Wanted>, options: PolicyOptions): Judged {

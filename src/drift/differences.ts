@@ -29,12 +29,7 @@ export interface Reading {
   readonly parse: Parser
   /** The types of a table's columns and of the accessors. */
   readonly typesOf: (table: string) => TypeOf
-  /** Whether both sides were printed by servers of one version, so that texts can be compared as they are. */
-  readonly sameServer: boolean
 }
-
-/** What PostgreSQL prints, in words that change with its version. */
-const PRINTED = ['definition', 'using', 'check', 'body', 'arguments', 'returns']
 
 /** Compares objects that have to be there with those that are. */
 export function differencesOf(
@@ -58,7 +53,6 @@ export function differencesOf(
 function changesOf(wanted: Wanted, live: CatalogItem, reading: Reading): readonly Change[] {
   const plain = Object.entries(wanted.facts).flatMap(([property, expected]) => {
     const found = live.facts[property] ?? null
-    if (!wanted.compiled && !reading.sameServer && PRINTED.includes(property)) return []
     return sameFact(expected, found) ? [] : [{ property, expected, found }]
   })
   const typeOf = reading.typesOf(String(live.facts['table'] ?? ''))

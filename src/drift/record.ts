@@ -1,9 +1,11 @@
 import { plainRelations } from '../backends/sql/related.js'
+import { managedRoles } from '../backends/sql/roles.js'
 import type { Catalog } from '../db/catalog/item.js'
 import type { Bundle } from '../ir/model.js'
 import { differencesOf, type Reading } from './differences.js'
+import type { Expected } from './expected.js'
 import type { DriftFinding } from './finding.js'
-import { byKey, keyOf, type Objects, type Wanted } from './wanted.js'
+import { byKey, compiledItems, keyOf, type Sources, wantedOf } from './wanted.js'
 
 const HINT =
   'run `twinrule migrate --database URL` as a superuser, which makes everything as compiled and writes it down anew'
@@ -42,12 +44,13 @@ export function otherRevision(bundle: Bundle, installed: string | null): DriftFi
  * safety: whoever can write the record could otherwise make a change by hand look like what was migrated
  */
 export function recordFindings(
-  compiled: readonly Wanted[],
-  wanted: Objects<Wanted>,
-  record: Catalog,
+  { bundle, expected, record }: Omit<Sources, 'live'> & { expected: Expected; record: Catalog },
   reading: Reading
 ): readonly DriftFinding[] {
   const recorded = byKey(record.items)
+  // the record must fit by itself, whatever became of the database since
+  const wanted = wantedOf({ bundle, expected, record, live: record })
+  const compiled = compiledItems(bundle, expected)
   const grants = [...wanted.values()].filter(({ kind }) => kind === 'grants')
   const said = [...compiled.map(item => wanted.get(keyOf(item)) ?? item), ...grants]
   const must = new Map(said.map(item => [keyOf(item), item]))
@@ -62,6 +65,22 @@ export function recordFindings(
       found: 'something else'
     })
   )
+}
+
+/**
+ * Tables that roles of twinrule could alter, whatever the record says.
+ * safety: an owner takes row-level security off with one statement
+ */
+export function ownedByOurs(bundle: Bundle, live: Catalog): readonly DriftFinding[] {
+  const roles = managedRoles(bundle)
+  return live.items.flatMap(({ kind, name, facts }) => {
+    const owner = String(facts['owner'])
+    if (kind !== 'table' || !name.startsWith('public.') || !roles.includes(owner)) return []
+    const message = `${name} belongs to ${owner}, which could take its row-level security off`
+    const said = finding(name, { message, expected: null, found: owner })
+    const hint = `run ALTER TABLE ${name} OWNER TO somebody who runs no statements of applications`
+    return [{ ...said, code: 'TWR_DRIFT_TABLE' as const, kind, property: 'owner', hint }]
+  })
 }
 
 /** What applications reach without row-level security since before the last migration. */

@@ -94,6 +94,46 @@ const OTHERS_ROWS: readonly Attack[] = [
   )
 ]
 
+/** What errors tell: the same must be said of what is hidden and of what is not there. */
+const ORACLES: readonly Attack[] = (
+  [
+    [
+      'an id that another tenant has',
+      (id: string) => `INSERT INTO agents (id, tenant_id, name) VALUES ('${id}', '${globex}', 'x')`,
+      SECRET.id
+    ],
+    [
+      'a tenant that exists',
+      (id: string) => `INSERT INTO agents (tenant_id, name) VALUES ('${id}', 'x')`,
+      acme
+    ],
+    ['a row moved to a tenant that exists', (id: string) => `UPDATE agents SET tenant_id = '${id}'`, acme],
+    [
+      'a tenant to which one may be assigned',
+      (id: string) => `SELECT twinrule.assign_user_to_tenant('${DEMO.gus}', '${id}')`,
+      acme
+    ],
+    ['a tenant to which one has access', (id: string) => `SELECT twinrule.has_tenant_access('${id}')`, acme],
+    [
+      'a row of which one asks',
+      (id: string) => `SELECT twinrule.can_access_resource('agent', '${id}')`,
+      SECRET.id
+    ]
+  ] as const
+).map(([name, text, there]) => ({
+  name: `an oracle: ${name}`,
+  run: async ({ attacker }) => {
+    const answers: string[] = []
+    for (const id of [there, '99999999-9999-4999-8999-999999999999']) {
+      await begin(attacker, GUS)
+      const { error, rows, message } = await tries(attacker, text(id))
+      await attacker.query('ROLLBACK')
+      answers.push(JSON.stringify([error, rows, message.replaceAll(id, 'ID')]))
+    }
+    return answers[0] === answers[1] ? null : answers.join(' but ')
+  }
+}))
+
 const RIGHTS: readonly Attack[] = [
   refused(
     "a membership of one's own making",
@@ -346,6 +386,7 @@ const ALLOWED: readonly Attack[] = [
 export const STATEMENT_ATTACKS: readonly Attack[] = [
   ...MOVES,
   ...OTHERS_ROWS,
+  ...ORACLES,
   ...RIGHTS,
   ...AROUND,
   ...ALLOWED

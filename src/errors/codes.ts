@@ -69,6 +69,7 @@ export const CODES = {
   TWR_DB_DRIFT: { title: 'The database is not what its last migration left', exit: 78 },
   TWR_DB_MIGRATION: { title: 'A migration failed and was rolled back', exit: 3 },
   TWR_DB_KEY: { title: 'A context key is not known, or its name is taken', exit: 3 },
+  TWR_DB_INDEX: { title: 'A migration is done, but an index could not be made or dropped', exit: 3 },
   TWR_DB_FAULT: { title: 'A statement failed', exit: 3 },
   TWR_DRIFT_POLICY: { title: "A policy is not the compiled one, is gone or is nobody's", exit: 1 },
   TWR_DRIFT_TABLE: {

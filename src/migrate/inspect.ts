@@ -2,12 +2,14 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ClientBase } from 'pg'
 import { accessObjects } from '../backends/sql/access.js'
+import { indexesOf, type WantedIndex } from '../backends/sql/indexes.js'
 import type { Bundle } from '../ir/model.js'
 import { baseNames, type Run, readBooks, refuseMissing } from './books.js'
 import { withClient } from './connect.js'
 import { PACKAGE } from './extras.js'
 import { migrationFailure } from './failure.js'
 import { type ForeignPolicy, foreignPolicies } from './foreign.js'
+import { missingIndexes } from './indexes.js'
 import type { MigrateOptions } from './options.js'
 import { type PlanStep, planSteps, undoSteps } from './plan.js'
 import { planObjects } from './plan-object.js'
@@ -30,6 +32,8 @@ export interface Plan {
   readonly migrations: readonly PendingMigration[]
   readonly up: readonly PlanStep[]
   readonly down: readonly PlanStep[]
+  /** Indexes that are made after the way up. */
+  readonly indexes: readonly WantedIndex[]
   /** Whether there is anything to do, be it only to write down another revision. */
   readonly due: boolean
 }
@@ -47,12 +51,14 @@ export interface Inspection extends Plan {
 export function planBetween(from: Bundle, to: Bundle): Plan {
   const before = planObjects(accessObjects(from))
   const after = planObjects(accessObjects(to))
+  const had = indexesOf(from).map(({ name }) => name)
   return {
     from: from.revision,
     to: to.revision,
     migrations: [],
     up: planSteps({ before, after }),
     down: planSteps({ before: after, after: before }),
+    indexes: indexesOf(to).filter(({ name }) => !had.includes(name)),
     due: from.revision !== to.revision
   }
 }
@@ -96,6 +102,9 @@ async function look(
     names.filter(name => !books.applied.includes(name))
   )
   const steps = await accessSteps(client, after, options)
+  const indexes = await missingIndexes(client, bundle)
+  const due =
+    migrations.length > 0 || !books.applied.includes(ACCESS) || (await isDue(client, books, options))
   return {
     server: rows[0]?.server ?? '',
     from: books.revision,
@@ -105,7 +114,8 @@ async function look(
     migrations,
     up: steps,
     down: before === null ? undoSteps(after) : planSteps({ before: after, after: before }),
-    due: migrations.length > 0 || !books.applied.includes(ACCESS) || (await isDue(client, books, options)),
+    indexes,
+    due: due || indexes.length > 0,
     foreign: await foreignPolicies(client, resourceTables(bundle))
   }
 }

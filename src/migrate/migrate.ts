@@ -4,6 +4,7 @@ import { DatabaseError } from '../errors/errors.js'
 import { withClient } from './connect.js'
 import { goDown } from './down.js'
 import { migrationFailure } from './failure.js'
+import { dropIndexes, makeIndexes } from './indexes.js'
 import { LOCK_TIMEOUT_MS, type Waiting, withRetries } from './locks.js'
 import type { MigrateOptions } from './options.js'
 import { SEARCH_PATH } from './runner.js'
@@ -16,9 +17,9 @@ export interface MigrationReport {
 
 /**
  * Brings a database from any earlier state to the compiled policies, or back, in one transaction: a failure leaves
- * everything as it was.
+ * everything as it was. Indexes are made after it, one by one, without a lock.
  *
- * @throws DatabaseError TWR_DB_UNREACHABLE, or TWR_DB_MIGRATION with the migration's name and what to do
+ * @throws DatabaseError TWR_DB_UNREACHABLE, TWR_DB_MIGRATION with the migration's name and what to do, or TWR_DB_INDEX
  */
 export async function migrate(options: MigrateOptions): Promise<MigrationReport> {
   return withClient(options.database, client => migrateOn(client, options))
@@ -32,7 +33,13 @@ async function migrateOn(client: ClientBase, options: MigrateOptions): Promise<M
   try {
     const log = options.log ?? (() => {})
     const steps = await withRetries(client, options.locks ?? {}, log, run => attempt(client, options, run))
-    return { steps }
+    const mode = options.indexes ?? 'concurrently'
+    // safety: after the commit, so that neither the policies nor the locks of the migration wait for an index
+    const indexes =
+      options.direction === 'down'
+        ? await dropIndexes(client, mode)
+        : await makeIndexes(client, options.bundle, mode, log)
+    return { steps: [...steps, ...indexes] }
   } finally {
     client.removeListener('notice', warn)
   }

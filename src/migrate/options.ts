@@ -2,6 +2,7 @@ import type { ClientBase } from 'pg'
 import type { ContextKey } from '../db/context-token.js'
 import type { Bundle } from '../ir/model.js'
 import type { Passwords } from './extras.js'
+import type { IndexMode } from './indexes.js'
 import type { LockOptions } from './locks.js'
 
 /** What to migrate, and how. */
@@ -22,6 +23,8 @@ export interface MigrateOptions {
   /** Apply every generated object, and not only those that have changed. */
   readonly whole?: boolean
   readonly locks?: LockOptions
+  /** How missing indexes are made, after the transaction. Default `concurrently`. */
+  readonly indexes?: IndexMode
   /** Go on although row-level security of the server has known holes. */
   readonly allowOldServer?: boolean
   /** Takes the server's warnings, and a line for each time that another session is waited for. */

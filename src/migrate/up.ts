@@ -7,6 +7,7 @@ import type { Bundle } from '../ir/model.js'
 import { type Books, baseNames, readBooks, refuseMissing } from './books.js'
 import { loadDemo, PACKAGE, setPasswords } from './extras.js'
 import { foreignPolicies, refuseForeign } from './foreign.js'
+import { isOwnIndexItem } from './indexes.js'
 import { addKey } from './keys.js'
 import { lockTables, type Waiting } from './locks.js'
 import type { MigrateOptions } from './options.js'
@@ -93,7 +94,8 @@ export async function isDue(
   // policies may differ in what only the app asks: the SQL is the same then, the revision is not
   if (whole === true || revision !== bundle.revision || hash !== accessHash(bundle)) return true
   if ((await readObjects(client)) === null || (await otherColumns(client)).length > 0) return true
-  return (await changedItems(client, bundle))?.length !== 0
+  const changed = await changedItems(client, bundle)
+  return changed === null || !changed.every(isOwnIndexItem)
 }
 
 /** What there is to do, from what the last migration wrote down and from what the database really holds. */

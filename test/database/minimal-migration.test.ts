@@ -57,6 +57,11 @@ async function withTables(t: Test): Promise<{ database: Database; admin: pg.Clie
 
 type Test = Parameters<typeof createDatabase>[0]
 
+/** Indexes stay when a rule leaves: they do no harm, and others may use them. */
+function withoutIndexes(lines: readonly string[]): readonly string[] {
+  return lines.filter(line => !/^index .*_idx ON/.test(line))
+}
+
 t.test('what is applied bit by bit is what a fresh database gets', async t => {
   const { database, admin } = await withTables(t)
   let seed = 7
@@ -74,7 +79,11 @@ t.test('what is applied bit by bit is what a fresh database gets', async t => {
     await migrate({ database: fresh.database.url(), bundle })
     // a table that has left the policy stays closed, where a fresh one never was
     const tables = [...bundle.resources.map(({ table }) => table ?? ''), 'shares', 'tenants', 'user_roles']
-    t.same(await securitySnapshot(admin, tables), await securitySnapshot(fresh.admin, tables), parts.join())
+    t.same(
+      withoutIndexes(await securitySnapshot(admin, tables)),
+      withoutIndexes(await securitySnapshot(fresh.admin, tables)),
+      parts.join()
+    )
     await migrate({ database: fresh.database.url(), bundle, direction: 'down' })
     await fresh.database.drop()
   }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { createIndex } from '../../backends/sql/indexes.js'
 import { describeForeign } from '../../migrate/foreign.js'
 import { type Inspection, inspect, type Plan, planBetween } from '../../migrate/inspect.js'
 import { lockedTables } from '../../migrate/plan.js'
@@ -80,6 +81,7 @@ async function fromDatabase(flags: PlanFlags, io: Io): Promise<Inspection> {
 
 function jsonOf(plan: Plan | Inspection): object {
   const { from, to, due, migrations, up, down } = plan
+  const indexes = plan.indexes.map(index => ({ ...index, sql: String(createIndex(index, true)) }))
   const foreign = 'foreign' in plan ? { foreign: plan.foreign } : {}
-  return { from, to, due, locks: lockedTables(up), migrations, up, down, ...foreign }
+  return { from, to, due, locks: lockedTables(up), migrations, up, indexes, down, ...foreign }
 }

@@ -57,6 +57,7 @@ function jsonOf(found: Inspection): object {
     due,
     pendingMigrations: migrations.map(({ name }) => name),
     pendingObjects: changedOf(found).map(({ kind, name, table, cause }) => ({ kind, name, table, cause })),
+    missingIndexes: found.indexes,
     foreign
   }
 }
@@ -71,6 +72,7 @@ function textOf(found: Inspection): string {
     ...applied.map(({ name, at }) => ['applied', `${name}, ${at.toISOString()}`] as const),
     ...migrations.map(({ name }) => ['pending', `migration ${name}`] as const),
     ...shown(changedOf(found)).map(text => ['pending', text] as const),
+    ...found.indexes.map(({ name }) => ['pending', `index ${name}`] as const),
     ...foreign.map(policy => ['by others', describeForeign(policy)] as const),
     ['to do', extentOf(found)]
   ]

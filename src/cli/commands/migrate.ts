@@ -25,6 +25,7 @@ interface MigrateFlags {
   readonly all?: boolean
   readonly lockTimeout?: number
   readonly attempts?: number
+  readonly indexes: boolean
   readonly format: string
 }
 
@@ -49,6 +50,7 @@ export function registerMigrate(program: Command, context: Context): void {
       parseCount
     )
     .option('--attempts <n>', 'how often to try while others hold a table (default: 30)', parseCount)
+    .option('--no-indexes', 'make and drop no indexes')
     .addOption(formatOption('text', 'json'))
     .addHelpText(
       'after',
@@ -81,6 +83,7 @@ async function run(direction: 'up' | 'down', flags: MigrateFlags, io: Io): Promi
       service: variable(io, 'TWINRULE_SERVICE_PASSWORD'),
       app: variable(io, 'TWINRULE_APP_PASSWORD')
     },
+    indexes: flags.indexes ? 'concurrently' : 'none',
     allowOldServer: variable(io, ALLOW_OLD) === '1',
     ...contextKeyOf(io),
     log: line => io.err(`${line}\n`),

@@ -1,4 +1,5 @@
 import { id, sql } from '../../backends/sql/fragment.js'
+import { createIndex, dropIndex } from '../../backends/sql/indexes.js'
 import type { Plan } from '../../migrate/inspect.js'
 import { LOCK_TIMEOUT_MS } from '../../migrate/locks.js'
 import { lockedTables, type PlanStep } from '../../migrate/plan.js'
@@ -15,11 +16,18 @@ export function planText(plan: Plan): string {
       ...migrations.map(({ name, up }) => section(`migration ${name}`, up)),
       ...generated(plan.up)
     ]),
+    ...plan.indexes.map(index =>
+      section(`index ${index.name}: unless one begins with ${index.column}`, String(createIndex(index, true)))
+    ),
     `-- Down: back to ${from === null ? 'where there was none' : `revision ${from}`}`,
     transaction([
       ...generated(plan.down),
       ...migrations.toReversed().map(({ name, down }) => section(`migration ${name}`, down))
-    ])
+    ]),
+    // back to an earlier policy they stay: they do no harm, and others may have come to use them
+    ...(from === null ? plan.indexes : []).map(({ name }) =>
+      section(`index ${name}: removed`, String(dropIndex(name, true)))
+    )
   ]
   const head = [
     `-- From ${from === null ? 'no revision' : `revision ${from}`} to revision ${to}.`,
@@ -29,13 +37,14 @@ export function planText(plan: Plan): string {
 }
 
 /** How much a plan does, in a few words. */
-export function extentOf({ migrations, up, due }: Plan): string {
+export function extentOf({ migrations, up, indexes, due }: Plan): string {
   if (!due) return 'nothing to do'
   const changed = up.filter(({ cause }) => cause !== 'always')
   const tables = lockedTables(up)
   const parts = [
     ...(migrations.length > 0 ? [count(migrations.length, 'migration')] : []),
     ...(changed.length > 0 ? [count(changed.length, 'object')] : []),
+    ...(indexes.length > 0 ? [`${indexes.length} ${indexes.length === 1 ? 'index' : 'indexes'}`] : []),
     ...(tables.length > 0 ? [`locks ${tables.join(', ')}`] : [])
   ]
   return parts.length > 0 ? parts.join(', ') : 'nothing but what is written down'

@@ -101,6 +101,8 @@ async function embeddedFacts({
           database: client,
           bundle,
           demo,
+          // nobody else is connected
+          indexes: 'plain',
           allowOldServer: config.allowOldServer,
           ...folder
         })

@@ -148,6 +148,16 @@ export const CHANGES: readonly HandMade[] = [
     'twinrule_app IN authz_platform_admin'
   ],
   ["ALTER ROLE twinrule_app SET role = 'authz_platform_admin'", 'TWR_DRIFT_ROLE', 'twinrule_app'],
+  ['GRANT SELECT ON twinrule.context_keys TO twinrule_app', 'TWR_DRIFT_GRANT', 'twinrule.context_keys'],
+  ['GRANT UPDATE (id) ON agents TO twinrule_app', 'TWR_DRIFT_GRANT', 'public.agents'],
+  ['REVOKE UPDATE (name) ON agents FROM twinrule_app', 'TWR_DRIFT_GRANT', 'public.agents'],
+  ['ALTER ROLE twinrule_app SET statement_timeout = 0', 'TWR_DRIFT_ROLE', 'twinrule_app'],
+  ['ALTER TABLE agents ALTER COLUMN tenant_id DROP NOT NULL', 'TWR_DRIFT_TABLE', 'public.agents'],
+  [
+    'ALTER POLICY twinrule_agents_select_platform_admin ON agents USING (true)',
+    'TWR_DRIFT_POLICY',
+    'twinrule_agents_select_platform_admin ON public.agents'
+  ],
   ['DROP INDEX agents_by_tenant', 'TWR_DRIFT_INDEX', 'agents_by_tenant ON public.agents'],
   [
     "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'agents_by_tenant'::regclass",

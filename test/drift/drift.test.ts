@@ -124,6 +124,8 @@ t.test('the record is not believed: changes that were written into it are found'
     ['ALTER TABLE agents NO FORCE ROW LEVEL SECURITY', 'TWR_DRIFT_TABLE public.agents'],
     ['GRANT TRUNCATE ON agents TO twinrule_app', 'TWR_DRIFT_GRANT public.agents'],
     ['GRANT SELECT ON twinrule.state TO PUBLIC', 'TWR_DRIFT_GRANT twinrule.state'],
+    ['GRANT SELECT ON twinrule.context_keys TO twinrule_app', 'TWR_DRIFT_GRANT twinrule.context_keys'],
+    ['GRANT UPDATE (id) ON agents TO twinrule_app', 'TWR_DRIFT_GRANT public.agents'],
     [
       'ALTER FUNCTION twinrule.get_current_tenant_id() IMMUTABLE',
       'TWR_DRIFT_FUNCTION twinrule.get_current_tenant_id()'

@@ -5,6 +5,7 @@ import type { Relation } from '../ir/formula.js'
 import type { Bundle, Resource } from '../ir/model.js'
 import { loadParser, type Parser } from '../prove/read-back.js'
 import { columnMismatches } from './columns.js'
+import { indexMismatches } from './indexes.js'
 import { type Mismatch, mismatchAt } from './mismatch.js'
 
 /** What was compared, and what is different. */
@@ -28,7 +29,10 @@ export async function checkLive(client: ClientBase, bundle: Bundle): Promise<Liv
   })
   const parse = await loadParser()
   const byName = new Map(tables.map(table => [table.name, table]))
-  const mismatches = bundle.resources.flatMap(resource => resourceMismatches(resource, byName, bundle, parse))
+  const mismatches = [
+    ...bundle.resources.flatMap(resource => resourceMismatches(resource, byName, bundle, parse)),
+    ...indexMismatches(bundle, byName)
+  ]
   const columns = bundle.resources.reduce(
     (sum, one) => sum + (one.table === null ? 0 : one.columns.length),
     0

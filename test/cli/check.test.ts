@@ -99,7 +99,9 @@ t.test('--database compares with the tables of a live database', async t => {
   const database = await createDatabase(t)
   const client = await database.client()
   t.teardown(() => client.end())
-  await client.query('CREATE TABLE notes (id uuid PRIMARY KEY, tenant_id text NOT NULL, title text NOT NULL)')
+  await client.query(
+    'CREATE TABLE notes (id uuid PRIMARY KEY, tenant_id text NOT NULL, title text NOT NULL); CREATE INDEX ON notes (tenant_id)'
+  )
   const dir = t.testdir({ 'a.yaml': GOOD.replace('uuid! }\n    rules', 'uuid!, title: text }\n    rules') })
   const check = async (...flags: string[]) => {
     const { io, out, err } = capture()

@@ -133,6 +133,18 @@ const CHANGES: readonly (readonly [change: string, place: string, code: string, 
     'error TWR_CATALOG_KEY',
     /not unique by itself/
   ],
+  [
+    'DROP INDEX notes_tenant_id_idx',
+    '9:18',
+    'warning TWR_CATALOG_INDEX',
+    /no btree index that begins with tenant_id/
+  ],
+  [
+    'DROP INDEX notes_tenant_id_idx; CREATE INDEX ON notes (tenant_id) WHERE size > 1',
+    '9:18',
+    'warning TWR_CATALOG_INDEX',
+    /look at every row/
+  ],
   ['ALTER TABLE folders DROP CONSTRAINT folders_pkey', '17:7', 'error TWR_CATALOG_KEY', /leads to one row/],
   [
     'ALTER TABLE shares ALTER level DROP NOT NULL',

@@ -245,3 +245,23 @@ t.test('the nearest grant allows, and no smaller change does', async t => {
   t.comment(`steps: ${JSON.stringify(lengths)}`)
   t.ok((lengths[1] ?? 0) > 20 && (lengths[2] ?? 0) > 20, `${cases} denials, with grants of one and two steps`)
 })
+
+t.test('no grant names a day that a request cannot hold', t => {
+  const { bundle } = loadTexts({
+    'days.yaml': `version: 1
+principal: { id: uuid }
+resources:
+  thing:
+    columns: { id: uuid!, d: date }
+    rules: { far: { allow: [read], when: resource.d > "9999-12-31" } }
+`
+  })
+  if (bundle === null) throw new Error('the policy does not load')
+  const { nearest } = createEngine(bundle).explain({
+    subject: { type: 'user', id: A },
+    action: { name: 'read' },
+    resource: { type: 'thing', id: ID, properties: { id: ID, d: '2024-02-29' } }
+  })
+  t.match(nearest, { outcome: 'found', grants: [[{ at: 'resource.d', to: 'infinity' }]] })
+  t.end()
+})

@@ -2,6 +2,7 @@ import { type Domain, scalarOf, type Variable } from '../../analysis/domain.js'
 import { anyOf } from '../../analysis/sorts.js'
 import type { Now } from '../../backends/compiled.js'
 import type { Related } from '../../ir/evaluate.js'
+import { formatDate, formatTimestamp, parseDate, parseTimestamp } from '../../ir/time.js'
 import type { ScalarType } from '../../ir/types.js'
 import type { Scalar, Value } from '../../ir/values.js'
 import { nextOf, type State } from './constraints.js'
@@ -51,10 +52,19 @@ function valuesOf(
   const current = domain.variables.flatMap(variable => currentOf(variable, state))
   const clock = domain.variables.some(({ side }) => side === 'clock') && now !== null ? around(now) : []
   const literals = domain.ordered ? domain.values : domain.values.slice(0, domain.named)
-  const taken = new Set<Scalar>([...current, ...literals, ...clock])
   const [first] = domain.variables
+  const named =
+    first === undefined ? literals : literals.filter(value => isWritable(scalarOf(first.type), value))
+  const taken = new Set<Scalar>([...current, ...named, ...clock])
   const fresh = domain.ordered || first === undefined ? [] : freshValues(scalarOf(first.type), taken, steps)
   return [...taken, ...fresh]
+}
+
+/** Whether a request can hold a value: the day after 9999-12-31 is one that it cannot. */
+function isWritable({ kind }: ScalarType, value: Scalar): boolean {
+  if (kind === 'date') return parseDate(formatDate(Number(value))) === value
+  if (kind === 'timestamptz') return parseTimestamp(formatTimestamp(value as number | bigint)) === value
+  return true
 }
 
 /** Just before, now, and just after. */

@@ -103,7 +103,7 @@ BEGIN
   SELECT string_agg(format('DROP POLICY %I ON %s;', p.polname, p.polrelid::regclass), ' ' ORDER BY p.polrelid, p.polname)
   INTO actual
   FROM pg_catalog.pg_policy AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid
-  WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY (ARRAY['agents', 'prompts', 'rag_knowledge_sources', 'tools', 'workflows'])
+  WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY (ARRAY['tenants', 'user_tenants', 'user_roles', 'agents', 'prompts', 'rag_knowledge_sources', 'tools', 'workflows'])
     AND left(p.polname, 9) <> 'twinrule_';
   IF actual IS NOT NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -2550,7 +2550,7 @@ BEGIN
 END
 $twinrule$;
 
-INSERT INTO "twinrule".state (revision, sql_sha256) VALUES ('785a168ed032c1d39fb65476cc3c13af9499898858788339c17f655e01e2e964', 'd53caa614e075206c5cc0bcb2772ce3568633895638e07e5e1ee004d81f2e97c')
+INSERT INTO "twinrule".state (revision, sql_sha256) VALUES ('785a168ed032c1d39fb65476cc3c13af9499898858788339c17f655e01e2e964', 'a3cbe117e2541bf98bd54f3f7436f9046dee1446f06c0f468fbf5a0cb361ec5b')
 ON CONFLICT (only_row) DO UPDATE
 SET revision = excluded.revision, sql_sha256 = excluded.sql_sha256, migrated_at = now(), catalog = NULL;
 

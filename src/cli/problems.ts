@@ -39,8 +39,8 @@ export function problemJson(
 }
 
 /** `1 rule`, `2 rules`. */
-export function count(n: number, noun: string): string {
-  return `${n} ${noun}${n === 1 ? '' : 's'}`
+export function count(n: number, noun: string, plural = `${noun}s`): string {
+  return `${n} ${n === 1 ? noun : plural}`
 }
 
 /** A number of cases; beyond 2^53 it is rounded, and so is its text. */

@@ -1,13 +1,14 @@
 import { join } from 'node:path'
 import type { ClientBase } from 'pg'
 import { accessObjects, accessSql } from '../backends/sql/access.js'
+import { readFound, restoreSteps } from './adopt.js'
 import { baseNames, readBooks, refuseMissing } from './books.js'
 import { PACKAGE } from './extras.js'
 import { lockTables, type Waiting } from './locks.js'
 import type { MigrateOptions } from './options.js'
 import { lockedTables, undoSteps } from './plan.js'
 import { planObjects } from './plan-object.js'
-import { dropRecord, existingTables, readObjects, tablesOf } from './record.js'
+import { dropRecord, existingTables, openRecord, readObjects, tablesOf } from './record.js'
 import { ACCESS, type AccessStep, runMigrations, statements } from './runner.js'
 
 /** Undoes migrations, inside of the caller's transaction, and says which. */
@@ -33,15 +34,23 @@ async function undoing(
 ): Promise<readonly AccessStep[]> {
   const recorded = await readObjects(client)
   const steps = undoSteps(recorded ?? planObjects(accessObjects(options.bundle)))
-  const there = await existingTables(client, [...lockedTables(steps), ...tablesOf(steps)])
+  await openRecord(client)
+  const found = await readFound(client)
+  const before = [...tablesOf(found.tables), ...tablesOf(found.policies)]
+  const locked = [...new Set([...lockedTables(steps), ...before])].sort()
+  const there = await existingTables(client, [...locked, ...tablesOf(steps)])
   await lockTables(
     client,
-    lockedTables(steps).filter(table => there.includes(table)),
+    locked.filter(table => there.includes(table)),
     options.locks ?? {},
     run
   )
   await dropRecord(client)
   if (recorded === null)
     return [{ label: 'the access rules', sql: downSql ?? accessSql(options.bundle).down }]
-  return statements(steps.filter(({ table }) => table === null || there.includes(table)))
+  const isThere = ({ table }: { readonly table: string | null }) => table === null || there.includes(table)
+  return [
+    ...statements(steps.filter(isThere)),
+    ...restoreSteps({ tables: found.tables.filter(isThere), policies: found.policies.filter(isThere) })
+  ]
 }

@@ -13,10 +13,14 @@ const HINTS: Readonly<Record<string, string>> = {
   '23505': 'the rows that are there break a rule of the tables: correct them and migrate again',
   '23514': 'the rows that are there break a rule of the tables: correct them and migrate again',
   '23503': 'the rows that are there break a rule of the tables: correct them and migrate again',
+  '57P01': 'the connection was ended and everything rolled back: run the same again',
   '55P03': 'another session holds a lock on the tables: migrate again when it has ended',
   '2BP01': 'something that twinrule did not make depends on it: remove that first',
   '0A000': 'something that twinrule did not make depends on it: remove that first'
 }
+
+const ADOPTED =
+  'its definition is in twinrule.adopted_policies: correct it there, or delete the row to go down without the policy'
 
 /** A failed migration with its name, the server's words and what to do. Everything was rolled back. */
 export function migrationFailure(during: string, cause: unknown): TwinruleError {
@@ -30,7 +34,7 @@ export function migrationFailure(during: string, cause: unknown): TwinruleError 
   ].join(' ')
   return new DatabaseError('TWR_DB_MIGRATION', message, {
     sqlstate: fault.code,
-    hint: fault.hint ?? HINTS[fault.code ?? ''],
+    hint: during.startsWith('the adopted policy') ? ADOPTED : (fault.hint ?? HINTS[fault.code ?? '']),
     cause
   })
 }

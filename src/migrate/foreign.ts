@@ -62,7 +62,7 @@ export function refuseForeign(policies: readonly ForeignPolicy[]): void {
     'TWR_DB_MIGRATION',
     `tables of the policy have policies that twinrule did not make; permissive ones would let rows past the rules:${lines.join('')}`,
     {
-      hint: 'move what they allow into the rules, then drop them'
+      hint: 'move what they allow into the rules, then migrate with --adopt: it drops them, and `migrate down` brings them back'
     }
   )
 }

@@ -4,6 +4,7 @@ import type { ClientBase } from 'pg'
 import { accessObjects } from '../backends/sql/access.js'
 import { indexesOf, type WantedIndex } from '../backends/sql/indexes.js'
 import type { Bundle } from '../ir/model.js'
+import { createPolicy, dropPolicy, foundTables, restoreSteps } from './adopt.js'
 import { baseNames, type Run, readBooks, refuseMissing } from './books.js'
 import { withClient } from './connect.js'
 import { PACKAGE } from './extras.js'
@@ -14,8 +15,8 @@ import type { MigrateOptions } from './options.js'
 import { type PlanStep, planSteps, undoSteps } from './plan.js'
 import { planObjects } from './plan-object.js'
 import { readObjects } from './record.js'
-import { ACCESS, SEARCH_PATH, splitMigration } from './runner.js'
-import { accessSteps, isDue, resourceTables } from './up.js'
+import { ACCESS, type AccessStep, SEARCH_PATH, splitMigration } from './runner.js'
+import { accessSteps, isDue, protectedTables } from './up.js'
 
 /** A numbered migration that has not been run. */
 export interface PendingMigration {
@@ -30,8 +31,12 @@ export interface Plan {
   readonly from: string | null
   readonly to: string
   readonly migrations: readonly PendingMigration[]
+  /** Policies that are adopted, before anything else. */
+  readonly adopt: readonly AccessStep[]
   readonly up: readonly PlanStep[]
   readonly down: readonly PlanStep[]
+  /** What comes back at the end of the way down. */
+  readonly restore: readonly AccessStep[]
   /** Indexes that are made after the way up. */
   readonly indexes: readonly WantedIndex[]
   /** Whether there is anything to do, be it only to write down another revision. */
@@ -56,8 +61,10 @@ export function planBetween(from: Bundle, to: Bundle): Plan {
     from: from.revision,
     to: to.revision,
     migrations: [],
+    adopt: [],
     up: planSteps({ before, after }),
     down: planSteps({ before: after, after: before }),
+    restore: [],
     indexes: indexesOf(to).filter(({ name }) => !had.includes(name)),
     due: from.revision !== to.revision
   }
@@ -68,9 +75,7 @@ export function planBetween(from: Bundle, to: Bundle): Plan {
  *
  * @throws DatabaseError TWR_DB_UNREACHABLE, or TWR_DB_MIGRATION when the database cannot be read
  */
-export async function inspect(
-  options: Pick<MigrateOptions, 'database' | 'bundle' | 'migrationsDir' | 'whole'>
-): Promise<Inspection> {
+export async function inspect(options: Pick<MigrateOptions, 'database'> & Wanted): Promise<Inspection> {
   return withClient(options.database, async client => {
     try {
       await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
@@ -84,10 +89,9 @@ export async function inspect(
   })
 }
 
-async function look(
-  client: ClientBase,
-  options: Pick<MigrateOptions, 'bundle' | 'migrationsDir' | 'whole'>
-): Promise<Inspection> {
+type Wanted = Pick<MigrateOptions, 'bundle' | 'migrationsDir' | 'whole' | 'adopt'>
+
+async function look(client: ClientBase, options: Wanted): Promise<Inspection> {
   const { bundle, migrationsDir: dir = join(PACKAGE, 'migrations') } = options
   const { rows } = await client.query<{ server: string }>(
     "SELECT current_setting('server_version') AS server"
@@ -103,6 +107,7 @@ async function look(
   )
   const steps = await accessSteps(client, after, options)
   const indexes = await missingIndexes(client, bundle)
+  const foreign = await foreignPolicies(client, protectedTables(bundle))
   const due =
     migrations.length > 0 || !books.applied.includes(ACCESS) || (await isDue(client, books, options))
   return {
@@ -112,12 +117,33 @@ async function look(
     migratedAt: books.migratedAt,
     applied: books.runs.filter(({ name }) => name !== ACCESS),
     migrations,
+    adopt: options.adopt === true ? foreign.map(adoption) : [],
     up: steps,
     down: before === null ? undoSteps(after) : planSteps({ before: after, after: before }),
+    restore: before === null ? await comingBack(client, options, foreign) : [],
     indexes,
-    due: due || indexes.length > 0,
-    foreign: await foreignPolicies(client, resourceTables(bundle))
+    due: due || indexes.length > 0 || foreign.length > 0,
+    foreign
   }
+}
+
+const adoption = (policy: ForeignPolicy): AccessStep => ({
+  label: `the policy ${policy.name} on ${policy.table}`,
+  sql: dropPolicy(policy)
+})
+
+/** What a table has before twinrule comes, it has when twinrule has gone. */
+async function comingBack(
+  client: ClientBase,
+  { bundle, adopt }: Wanted,
+  foreign: readonly ForeignPolicy[]
+): Promise<readonly AccessStep[]> {
+  const tables = await foundTables(client, protectedTables(bundle))
+  const policies = foreign.map(policy => ({ ...policy, definition: createPolicy(policy) }))
+  return restoreSteps({
+    tables: tables.filter(({ enabled, forced, grants }) => enabled || forced || grants.length > 0),
+    policies: adopt === true ? policies : []
+  })
 }
 
 async function pendingOf(dir: string, names: readonly string[]): Promise<readonly PendingMigration[]> {

@@ -22,6 +22,8 @@ export interface MigrateOptions {
   readonly demo?: boolean
   /** Apply every generated object, and not only those that have changed. */
   readonly whole?: boolean
+  /** Replace the policies that others made on tables of the policy. What they were is written down for the way back. */
+  readonly adopt?: boolean
   readonly locks?: LockOptions
   /** How missing indexes are made, after the transaction. Default `concurrently`. */
   readonly indexes?: IndexMode

@@ -40,7 +40,15 @@ CREATE TABLE IF NOT EXISTS twinrule.objects (
   down_sql text NOT NULL
 );
 CREATE TABLE IF NOT EXISTS twinrule.managed_tables (table_name text PRIMARY KEY, columns_md5 text);
-REVOKE ALL ON twinrule.objects, twinrule.managed_tables FROM PUBLIC`)
+ALTER TABLE twinrule.managed_tables ADD COLUMN IF NOT EXISTS found jsonb;
+CREATE TABLE IF NOT EXISTS twinrule.adopted_policies (
+  table_name text,
+  policy_name text,
+  definition text NOT NULL,
+  adopted_at timestamp with time zone NOT NULL DEFAULT now(),
+  PRIMARY KEY (table_name, policy_name)
+);
+REVOKE ALL ON twinrule.objects, twinrule.managed_tables, twinrule.adopted_policies FROM PUBLIC`)
 }
 
 /** Writes down what is there now, for the next migration and for the way down. */
@@ -76,7 +84,9 @@ LIMIT 1`
 
 /** Forgets it all: nothing generated is left to write about. */
 export async function dropRecord(client: ClientBase): Promise<void> {
-  await client.query('DROP TABLE IF EXISTS twinrule.objects, twinrule.managed_tables')
+  await client.query(
+    'DROP TABLE IF EXISTS twinrule.objects, twinrule.managed_tables, twinrule.adopted_policies'
+  )
 }
 
 /** The tables of schema public that objects are on. */
@@ -99,7 +109,7 @@ export async function existingTables(
 export async function otherColumns(client: ClientBase): Promise<readonly string[]> {
   const { rows } = await client.query<{ name: string }>(
     `SELECT name FROM (${COLUMNS}) AS live JOIN twinrule.managed_tables AS known ON known.table_name = live.name
-     WHERE known.columns_md5 IS DISTINCT FROM live.columns`,
+     WHERE known.columns_md5 <> live.columns`,
     [(await client.query<{ name: string }>(KNOWN)).rows.map(({ name }) => name)]
   )
   return rows.map(({ name }) => name)

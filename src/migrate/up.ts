@@ -1,12 +1,15 @@
 import { join } from 'node:path'
 import type { ClientBase } from 'pg'
 import { accessHash, accessObjects } from '../backends/sql/access.js'
+import { managedRoles } from '../backends/sql/roles.js'
+import { TENANCY_POLICIES } from '../backends/sql/tenancy.js'
 import { changedItems, recordCatalog } from '../db/catalog/record.js'
 import type { ContextKey } from '../db/context-token.js'
 import type { Bundle } from '../ir/model.js'
+import { adoptPolicy, rememberTables } from './adopt.js'
 import { type Books, baseNames, readBooks, refuseMissing } from './books.js'
 import { loadDemo, PACKAGE, setPasswords } from './extras.js'
-import { foreignPolicies, refuseForeign } from './foreign.js'
+import { describeForeign, foreignPolicies, refuseForeign } from './foreign.js'
 import { isOwnIndexItem } from './indexes.js'
 import { addKey } from './keys.js'
 import { lockTables, type Waiting } from './locks.js'
@@ -26,7 +29,7 @@ export async function goUp(
   const books = await readBooks(client)
   const names = await baseNames(dir)
   refuseMissing(dir, names, books.applied)
-  refuseForeign(await foreignPolicies(client, resourceTables(options.bundle)))
+  const adopted = await adopt(client, options, run)
   const after = planObjects(accessObjects(options.bundle))
   const pending = names.some(name => !books.applied.includes(name))
   // the generated part comes last: forget it, so that it runs after new base migrations and in its new text
@@ -38,6 +41,7 @@ export async function goUp(
     steps = await accessSteps(client, after, options)
     await openRecord(client)
     await lockTables(client, await existingTables(client, lockedTables(steps)), options.locks ?? {}, run)
+    await remember(client, options)
     for (const { kind, cause, table } of steps) {
       if (kind === 'rls' && cause === 'removed') options.log?.(`warning: ${closed(table)}`)
     }
@@ -51,6 +55,7 @@ export async function goUp(
   }
   const rules = `the access rules of revision ${options.bundle.revision} ${extentOf(steps)}`
   return [
+    ...adopted,
     ...done.map(name => `applied ${name === ACCESS ? rules : name}`),
     ...(await setPasswords(client, options.passwords ?? {}, run)),
     ...(await takeKey(client, options.contextKey, run)),
@@ -77,9 +82,32 @@ function extentOf(steps: readonly PlanStep[]): string {
 const closed = (table: string | null) =>
   `the table ${table} is not in the policy any more: it keeps row-level security, so it is closed`
 
-/** The tables of a policy. */
-export function resourceTables({ resources }: Bundle): readonly string[] {
-  return resources.flatMap(({ table }) => table ?? [])
+/** The tables on which nobody else's policies may be: those of the policy, and those behind the tenant context. */
+export function protectedTables({ resources }: Bundle): readonly string[] {
+  return [...TENANCY_POLICIES.map(({ table }) => table), ...resources.flatMap(({ table }) => table ?? [])]
+}
+
+/**
+ * Makes room for the policies: those that others made are dropped if that is wanted, and else refused. Before anything
+ * else, because a column that a policy reads cannot be converted.
+ */
+async function adopt(client: ClientBase, options: MigrateOptions, run: Waiting): Promise<readonly string[]> {
+  const foreign = await foreignPolicies(client, protectedTables(options.bundle))
+  if (options.adopt !== true) refuseForeign(foreign)
+  if (foreign.length === 0) return []
+  await openRecord(client)
+  await lockTables(client, [...new Set(foreign.map(({ table }) => table))], options.locks ?? {}, run)
+  await remember(client, options)
+  for (const policy of foreign) {
+    run.during = `the policy ${policy.name} on ${policy.table}`
+    await adoptPolicy(client, policy)
+  }
+  return foreign.map(policy => `adopted ${describeForeign(policy)}`)
+}
+
+/** Before anything of the tables is changed: what they are without twinrule can be read then alone. */
+async function remember(client: ClientBase, { bundle, log = () => {} }: MigrateOptions): Promise<void> {
+  await rememberTables(client, protectedTables(bundle), managedRoles(bundle), log)
 }
 
 /** What is to be there afterwards. */

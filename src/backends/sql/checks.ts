@@ -34,7 +34,7 @@ export function catalogChecks(bundle: Bundle): readonly SqlObject[] {
   END LOOP;`
     ),
     ...(columns.length > 0 ? [check('columns', columnCheck(columns))] : []),
-    check('foreign policies', foreignPolicyCheck(tables.map(({ table }) => table)))
+    check('foreign policies', foreignPolicyCheck([...TENANCY_POLICIES, ...tables].map(({ table }) => table)))
   ]
 }
 

@@ -20,6 +20,7 @@ interface PlanFlags {
   readonly policies: string
   readonly migrations?: string
   readonly all?: boolean
+  readonly adopt?: boolean
   readonly out?: string
   readonly format: string
 }
@@ -35,6 +36,7 @@ export function registerMigratePlan(migrate: Command, { io, end }: Context): voi
     .option('--policies <state>', 'the policies after: a folder or a git revision', 'policies')
     .option('--migrations <dir>', 'the folder of the numbered migrations (default: those of twinrule)')
     .option('--all', 'every generated object, and not only what has changed')
+    .option('--adopt', 'replace the policies that others made on tables of the policy')
     .option('-o, --out <file>', 'write to a file, whole or not at all, instead of standard output')
     .addOption(formatOption('text', 'json'))
     .addHelpText(
@@ -61,7 +63,7 @@ async function run(flags: PlanFlags, io: Io): Promise<number> {
 }
 
 async function fromState(from: string, flags: PlanFlags, io: Io): Promise<Plan> {
-  for (const name of ['database', 'migrations', 'all'] as const) {
+  for (const name of ['database', 'migrations', 'all', 'adopt'] as const) {
     if (flags[name] !== undefined) throw misuse(`--${name} does not go with --from`)
   }
   return planBetween(await bundleOf(from, '--from', io), await bundleOf(flags.policies, '--policies', io))
@@ -73,15 +75,18 @@ async function fromDatabase(flags: PlanFlags, io: Io): Promise<Inspection> {
     database,
     bundle: await bundleOf(flags.policies, '--policies', io),
     whole: flags.all === true,
+    adopt: flags.adopt === true,
     ...(flags.migrations === undefined ? {} : { migrationsDir: flags.migrations })
   })
+  if (flags.adopt === true) return found
   for (const policy of found.foreign) io.err(`in the way, made by others: ${describeForeign(policy)}\n`)
+  if (found.foreign.length > 0) io.err('a migration is refused unless it has --adopt\n')
   return found
 }
 
 function jsonOf(plan: Plan | Inspection): object {
-  const { from, to, due, migrations, up, down } = plan
+  const { from, to, due, adopt, migrations, up, down, restore } = plan
   const indexes = plan.indexes.map(index => ({ ...index, sql: String(createIndex(index, true)) }))
   const foreign = 'foreign' in plan ? { foreign: plan.foreign } : {}
-  return { from, to, due, locks: lockedTables(up), migrations, up, indexes, down, ...foreign }
+  return { from, to, due, locks: lockedTables(up), adopt, migrations, up, indexes, down, restore, ...foreign }
 }

@@ -41,7 +41,7 @@ async function run(flags: StatusFlags, io: Io): Promise<number> {
     ...(flags.migrations === undefined ? {} : { migrationsDir: flags.migrations })
   })
   io.out(flags.format === 'json' ? `${JSON.stringify(jsonOf(found), null, 2)}\n` : textOf(found))
-  return found.due || found.foreign.length > 0 ? EXIT.findings : EXIT.ok
+  return found.due ? EXIT.findings : EXIT.ok
 }
 
 const changedOf = ({ up }: Inspection): readonly PlanStep[] => up.filter(({ cause }) => cause !== 'always')

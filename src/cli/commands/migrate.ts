@@ -23,6 +23,7 @@ interface MigrateFlags {
   readonly demo?: boolean
   readonly count?: number
   readonly all?: boolean
+  readonly adopt?: boolean
   readonly lockTimeout?: number
   readonly attempts?: number
   readonly indexes: boolean
@@ -43,6 +44,7 @@ export function registerMigrate(program: Command, context: Context): void {
     .option('--migrations <dir>', 'the folder of the numbered migrations (default: those of twinrule)')
     .option('--demo', 'load the demo data afterwards, for a first look')
     .option('--count <n>', 'how many migrations to undo, the generated part is the last one', parseCount)
+    .option('--adopt', 'replace the policies that others made on tables of the policy; down brings them back')
     .option('--all', 'apply every generated object, and not only what has changed')
     .option(
       '--lock-timeout <ms>',
@@ -75,6 +77,7 @@ async function run(direction: 'up' | 'down', flags: MigrateFlags, io: Io): Promi
     direction,
     demo: flags.demo === true,
     whole: flags.all === true,
+    adopt: flags.adopt === true,
     locks: {
       ...(flags.lockTimeout === undefined ? {} : { timeoutMs: flags.lockTimeout }),
       ...(flags.attempts === undefined ? {} : { attempts: flags.attempts })
@@ -107,4 +110,5 @@ function checkFlags(direction: string, flags: MigrateFlags): void {
   if (direction === 'up' && flags.count !== undefined) throw misuse('--count goes with `down`')
   if (direction === 'down' && flags.demo === true) throw misuse('--demo goes with `up`')
   if (direction === 'down' && flags.all === true) throw misuse('--all goes with `up`')
+  if (direction === 'down' && flags.adopt === true) throw misuse('--adopt goes with `up`')
 }

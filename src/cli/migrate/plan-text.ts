@@ -13,6 +13,9 @@ export function planText(plan: Plan): string {
   const ways = [
     `-- Up: ${extentOf(plan)}`,
     transaction([
+      ...plan.adopt.map(({ label, sql }) =>
+        section(`${label}: adopted, so it comes back on the way down`, sql)
+      ),
       ...migrations.map(({ name, up }) => section(`migration ${name}`, up)),
       ...generated(plan.up)
     ]),
@@ -22,6 +25,7 @@ export function planText(plan: Plan): string {
     `-- Down: back to ${from === null ? 'where there was none' : `revision ${from}`}`,
     transaction([
       ...generated(plan.down),
+      ...plan.restore.map(({ label, sql }) => section(label, sql)),
       ...migrations.toReversed().map(({ name, down }) => section(`migration ${name}`, down))
     ]),
     // back to an earlier policy they stay: they do no harm, and others may have come to use them
@@ -37,14 +41,15 @@ export function planText(plan: Plan): string {
 }
 
 /** How much a plan does, in a few words. */
-export function extentOf({ migrations, up, indexes, due }: Plan): string {
+export function extentOf({ adopt, migrations, up, indexes, due }: Plan): string {
   if (!due) return 'nothing to do'
   const changed = up.filter(({ cause }) => cause !== 'always')
   const tables = lockedTables(up)
   const parts = [
+    ...(adopt.length > 0 ? [`${count(adopt.length, 'policy', 'policies')} adopted`] : []),
     ...(migrations.length > 0 ? [count(migrations.length, 'migration')] : []),
     ...(changed.length > 0 ? [count(changed.length, 'object')] : []),
-    ...(indexes.length > 0 ? [`${indexes.length} ${indexes.length === 1 ? 'index' : 'indexes'}`] : []),
+    ...(indexes.length > 0 ? [count(indexes.length, 'index', 'indexes')] : []),
     ...(tables.length > 0 ? [`locks ${tables.join(', ')}`] : [])
   ]
   return parts.length > 0 ? parts.join(', ') : 'nothing but what is written down'
@@ -82,7 +87,8 @@ const CAUSES: Readonly<Record<PlanStep['cause'], string>> = {
 
 function stepText({ kind, name, table, cause, sql }: PlanStep): string {
   const place = table === null || name === table ? '' : ` on ${table}`
-  const closed = kind === 'rls' && cause === 'removed' ? ': it stays, so the table is closed' : ''
+  const closed =
+    kind === 'rls' && cause === 'removed' && sql === '' ? ': it stays, so the table is closed' : ''
   return section(`${kind} ${name}${place}: ${CAUSES[cause]}${closed}`, sql)
 }
 

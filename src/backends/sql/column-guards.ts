@@ -69,7 +69,7 @@ END`
  * a form of its own, as in policies: else "no row is such" would hold for whoever does not see the row.
  */
 function permitted(form: Nnf, views: readonly RoleView[]): Fragment {
-  if (!dependsOnRole(form)) return expression(form, 4, OLD_ROW)
+  if (!dependsOnRole(form, views)) return expression(form, 4, OLD_ROW)
   const byRole = views.map(view => {
     const row: Row = { ...OLD_ROW, readable: readableFor(view), entered: view.flag }
     const own = expression(seenAs(view, form), 8, row)

@@ -1,7 +1,7 @@
-import type { Atom, Condition } from '../../ir/formula.js'
+import type { Condition, ReadRules, Relation, Term } from '../../ir/formula.js'
 import { anyRule, type CommandGate, gateForm, type PartForm } from '../../ir/gates.js'
 import type { Bundle, Resource, Rule } from '../../ir/model.js'
-import { and, anyOf, literal, type Nnf, normalize, or, readableForm } from '../../ir/normal-form.js'
+import { and, anyOf, literal, type Nnf, normalize, or } from '../../ir/normal-form.js'
 import { flaggedRole } from '../../ir/principal.js'
 import { block, type Fragment, id, join, sql } from './fragment.js'
 import { type Command, commandSql, grantObject, type TableGrant } from './grants.js'
@@ -54,38 +54,55 @@ export function viewForm(resource: Resource, gate: CommandGate, view: RoleView):
 
 /** A form that is closed to principals in a role that hides from them what forbids. */
 export function seenAs(view: RoleView, form: Nnf): Nnf {
-  return and([form, ...flagsOfBlockers(form, view).map(flag => flagTest(flag, flag === view.flag))])
+  const seen = blockers(form).flatMap(({ readable }) => readable ?? [])
+  const own = seen.flatMap(({ allow }) => allow.flatMap(one => flagOf(one) ?? []))
+  const entered = seen.flatMap(rulesOf).some(one => readsFlag(one, view.flag))
+  return and([
+    form,
+    ...own.map(flag => flagTest(flag, flag === view.flag)),
+    ...(view.flag !== null && entered ? [flagTest(view.flag, true)] : [])
+  ])
 }
 
 /** Whether roles see different related rows of those that a form speaks of. */
-export function dependsOnRole(form: Nnf): boolean {
-  if (form.kind === 'and' || form.kind === 'or') return form.of.some(dependsOnRole)
+export function dependsOnRole(form: Nnf, views: readonly RoleView[]): boolean {
+  if (form.kind === 'and' || form.kind === 'or') return form.of.some(part => dependsOnRole(part, views))
   if (form.kind !== 'exists' && form.kind !== 'every') return false
-  return (form.relation.readable?.allow ?? []).some(one => flagOf(one) !== null)
+  const { readable } = form.relation
+  return readable !== null && rulesOf(readable).some(one => views.some(({ flag }) => readsFlag(one, flag)))
 }
 
 /**
- * The role flags that decide which related rows of a forbid may be read.
- * safety: in a role, row-level security shows the related rows of that role. Where they forbid, a principal in another
- * role than its own would see fewer of them and be allowed more, so such a gate is closed to it.
+ * The relations whose rows forbid.
+ * safety: in a role, row-level security shows the related rows of that role, and only to whoever entered it with leave.
+ * Where they forbid, a principal who is in another role, or in this one without leave, would see fewer of them and be
+ * allowed more, so such a gate is closed to it.
  */
-function flagsOfBlockers(form: Nnf, view: RoleView): readonly string[] {
-  if (form.kind === 'and' || form.kind === 'or') {
-    return [...new Set(form.of.flatMap(one => flagsOfBlockers(one, view)))]
-  }
-  if (form.kind !== 'every') return []
-  const own = view.flag
-  // whoever is in the role without leave sees none of the rows that its flag alone shows
-  const entered = own !== null && reads(readableForm(form.relation, readableFor(view)), own) ? [own] : []
-  return [
-    ...new Set([...(form.relation.readable?.allow ?? []).flatMap(one => flagOf(one) ?? []), ...entered])
-  ]
+function blockers(form: Nnf): readonly Relation[] {
+  if (form.kind === 'and' || form.kind === 'or') return form.of.flatMap(blockers)
+  return form.kind === 'every' ? [form.relation] : []
 }
 
-/** Whether a role flag makes a part of a form true. */
-function reads(form: Nnf, flag: string): boolean {
-  if (form.kind === 'and' || form.kind === 'or') return form.of.some(one => reads(one, flag))
-  return form.kind === 'literal' && !form.negated && flagIn(form.atom) === flag
+function rulesOf({ allow, forbid }: ReadRules): readonly Condition[] {
+  return [...allow, ...forbid]
+}
+
+/** Whether a condition reads a role flag, alone or beside other things. */
+function readsFlag(condition: Condition, flag: string | null): boolean {
+  switch (condition.kind) {
+    case 'const':
+      return false
+    case 'and':
+    case 'or':
+      return condition.of.some(part => readsFlag(part, flag))
+    case 'not':
+    case 'exists':
+      return readsFlag(condition.of, flag)
+    case 'atom':
+      return Object.values(condition.atom).some(
+        (part: Term | string) => typeof part === 'object' && part.kind === 'principal' && part.name === flag
+      )
+  }
 }
 
 function flagTest(name: string, held: boolean): Nnf {
@@ -131,13 +148,8 @@ function soleFlag(rule: Rule): string | null {
 
 function flagOf(condition: Condition): string | null {
   const form = normalize(condition)
-  return form.kind === 'literal' && !form.negated ? flagIn(form.atom) : null
-}
-
-/** The role flag that an atom says is true, or null. */
-function flagIn(atom: Atom): string | null {
-  if (atom.kind !== 'eq') return null
-  const { left, right } = atom
+  if (form.kind !== 'literal' || form.negated || form.atom.kind !== 'eq') return null
+  const { left, right } = form.atom
   const bare = left.kind === 'principal' && right.kind === 'literal' && right.value === true
   return bare && flaggedRole(left.name) !== null ? left.name : null
 }

@@ -12,6 +12,11 @@ const GROUPS: readonly (readonly [prefix: string, heading: string, text: string]
     'Policy files',
     'Printed as `file:line:column CODE message`; lines and columns count from 1.'
   ],
+  [
+    'TWR_TEST_',
+    'Policy tests',
+    'Printed by `twinrule test`, those of a file as `file:line:column CODE message`. A test that fails has no code.'
+  ],
   ['TWR_CONFIG', 'Settings and flags', 'Something outside the policy files is missing or wrong.'],
   ['TWR_DB_', 'Databases', 'Over HTTP these answer 503 and never name a row, a user or a tenant.'],
   [

@@ -17,3 +17,7 @@ CREATE TABLE IF NOT EXISTS public.document_shares (
   level text,
   PRIMARY KEY (document_id, tenant_id)
 );
+
+-- The role that the policy asks for, beside those that the base migrations know.
+ALTER TABLE public.user_roles DROP CONSTRAINT IF EXISTS user_roles_role_check, ADD CONSTRAINT user_roles_role_check
+  CHECK (role IN ('platform_admin', 'platform_support', 'tenant_admin', 'tenant_owner', 'user', 'editor'));

@@ -6,6 +6,8 @@ export interface Io {
   out(text: string): void
   /** Writes text to standard error as it is. */
   err(text: string): void
+  /** Wipes the screen, where there is one. */
+  clear(): void
   /** All of standard input. */
   input(): Promise<string>
   readonly env: Readonly<Record<string, string | undefined>>

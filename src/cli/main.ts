@@ -6,6 +6,9 @@ import { run } from './run.js'
 const io: Io = {
   out: words => void process.stdout.write(words),
   err: words => void process.stderr.write(words),
+  clear: () => {
+    if (process.stdout.isTTY) process.stdout.write('\x1b[2J\x1b[3J\x1b[H')
+  },
   input: () => text(process.stdin),
   env: process.env,
   outColors: colorsFor(process.stdout.isTTY, process.env),

@@ -10,6 +10,7 @@ import { registerKeys } from './commands/keys.js'
 import { registerMigrate } from './commands/migrate.js'
 import { registerProve } from './commands/prove.js'
 import { registerServe } from './commands/serve.js'
+import { registerTest } from './commands/test.js'
 import type { Io } from './io.js'
 
 const COMMANDS = [
@@ -21,7 +22,8 @@ const COMMANDS = [
   registerKeys,
   registerMigrate,
   registerProve,
-  registerServe
+  registerServe,
+  registerTest
 ]
 
 /** Runs one command line (without the program's name) and gives its exit code. Never throws, never exits. */

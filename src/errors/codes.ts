@@ -7,7 +7,7 @@ export interface CodeEntry {
 /**
  * Every code twinrule can answer with. Codes are public and never change their meaning; messages may.
  * POLICY: a mistake in a policy file. CONFIG: a setting or flag. DB: a database. REQUEST: a caller's request.
- * PROOF: what `twinrule prove` could not read. DRIFT: what `twinrule drift` finds.
+ * TEST: a policy test. PROOF: what `twinrule prove` could not read. DRIFT: what `twinrule drift` finds.
  * CATALOG: what `twinrule check --database` finds.
  */
 export const CODES = {
@@ -16,7 +16,7 @@ export const CODES = {
   TWR_POLICY_YAML: { title: 'A policy file is not valid YAML', exit: 1 },
   TWR_POLICY_YAML_ALIAS: { title: 'YAML anchors, aliases and tags are refused', exit: 1 },
   TWR_POLICY_YAML_DEPTH: { title: 'A policy file is nested too deeply', exit: 1 },
-  TWR_POLICY_SCHEMA: { title: 'A policy file does not have the documented shape', exit: 1 },
+  TWR_POLICY_SCHEMA: { title: 'A policy or test file does not have the documented shape', exit: 1 },
   TWR_POLICY_UNSUPPORTED: { title: 'This part of the language is not supported yet', exit: 1 },
   TWR_POLICY_RESERVED: { title: 'A name is reserved', exit: 1 },
   TWR_POLICY_DUPLICATE: { title: 'Two declarations have the same name', exit: 1 },
@@ -59,6 +59,12 @@ export const CODES = {
   TWR_POLICY_UNKNOWN_RELATION: { title: 'A condition uses a relation that is not declared', exit: 1 },
   TWR_POLICY_INCLUDE: { title: 'A file includes a preset that does not exist', exit: 1 },
   TWR_POLICY_INVARIANT: { title: 'An invariant names a resource that is not declared', exit: 1 },
+  TWR_TEST_NO_FILES: { title: 'There is no policy test to run', exit: 2 },
+  TWR_TEST_SHAPE: { title: 'A policy test does not say who, what or which', exit: 2 },
+  TWR_TEST_NAME: { title: 'A policy test uses a name that is not declared, or declares one twice', exit: 2 },
+  TWR_TEST_VALUE: { title: 'A value in a policy test is not of its type, or is missing', exit: 2 },
+  TWR_TEST_FIXTURE: { title: 'The rows of a policy test cannot be put into the database', exit: 2 },
+  TWR_TEST_SERVICE: { title: 'The service to be tested cannot be asked, or has other policies', exit: 2 },
   TWR_CONFIG: { title: 'A setting or flag is missing or wrong', exit: 2 },
   TWR_CONFIG_REVISION: { title: 'A folder or git revision cannot be read', exit: 2 },
   TWR_CONFIG_EMBEDDED: { title: 'The embedded database cannot be used here', exit: 2 },
@@ -114,8 +120,10 @@ export const CODES = {
 
 /** A code of the table above. */
 export type Code = keyof typeof CODES
-/** A code about policy files. */
-export type PolicyCode = Extract<Code, `TWR_POLICY_${string}`>
+/** A code about policy files and their tests. */
+export type PolicyCode = Extract<Code, `TWR_POLICY_${string}` | `TWR_TEST_${string}`>
+/** A code about running policy tests. */
+export type TestCode = Extract<Code, `TWR_TEST_${string}`>
 /** A code about a policy file and a live database that do not fit. */
 export type CatalogCode = Extract<Code, `TWR_CATALOG_${string}`>
 /** A code about settings and flags. */

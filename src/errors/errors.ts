@@ -1,4 +1,4 @@
-import type { CatalogCode, Code, ConfigCode, DatabaseCode, PolicyCode } from './codes.js'
+import type { CatalogCode, Code, ConfigCode, DatabaseCode, PolicyCode, TestCode } from './codes.js'
 
 /** A place in a policy file. Lines and columns count from 1; `endColumn` is one past the last character. */
 export interface Span {
@@ -55,6 +55,13 @@ export class PolicyProblems extends TwinruleError {
 /** A wrong flag, environment variable or input path. */
 export class ConfigError extends TwinruleError {
   constructor(code: ConfigCode, message: string, options: { hint?: string; cause?: unknown } = {}) {
+    super(code, message, options)
+  }
+}
+
+/** Policy tests that cannot be run. A test that fails is no error. */
+export class TestError extends TwinruleError {
+  constructor(code: TestCode, message: string, options: { hint?: string | undefined; cause?: unknown } = {}) {
     super(code, message, options)
   }
 }

@@ -1,12 +1,12 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { join } from 'node:path'
 import { PolicyError } from '../errors/errors.js'
 import { deepFreeze } from '../ir/formula.js'
 import type { Bundle } from '../ir/model.js'
+import { namesBelow, POLICY_FILE, readText, shownPath } from './files.js'
 import { includedSources } from './presets.js'
 import { resolve } from './resolve.js'
 import { revisionOf } from './revision.js'
-import { MAX_FILE_BYTES, parseSource, type Source } from './source.js'
+import { parseSource, type Source } from './source.js'
 import { shapeProblems } from './validate.js'
 
 /** What a policy folder gave: a bundle, or the mistakes in the order of files and lines. */
@@ -14,17 +14,14 @@ export type Loaded =
   | { readonly bundle: Bundle; readonly problems: readonly [] }
   | { readonly bundle: null; readonly problems: readonly PolicyError[] }
 
-/** Which files of a folder are policy files: `*.test.yaml` holds cases, not rules. */
-export const POLICY_FILE = /(?<!\.test)\.ya?ml$/
-
 /**
  * Reads every `*.yaml` and `*.yml` below a folder (`*.test.yaml` left out) and compiles them together.
  * File names in problems are relative to the working directory, as editors and CI expect them.
  */
 export async function loadFolder(dir: string): Promise<Loaded> {
-  let names: string[]
+  let names: readonly string[]
   try {
-    names = (await readdir(dir, { recursive: true })).filter(name => POLICY_FILE.test(name)).sort()
+    names = await namesBelow(dir, POLICY_FILE)
   } catch (cause) {
     const why =
       (cause as NodeJS.ErrnoException).code === 'ENOENT'
@@ -36,11 +33,9 @@ export async function loadFolder(dir: string): Promise<Loaded> {
   const texts: Record<string, string> = {}
   for (const name of names) {
     const path = join(dir, name)
-    const shown = relative(process.cwd(), path) || path
+    const shown = shownPath(path)
     try {
-      // a file over the limit is refused by its size, so its text need not be read whole
-      const { size } = await stat(path)
-      texts[shown] = size > MAX_FILE_BYTES ? ' '.repeat(MAX_FILE_BYTES + 1) : await readFile(path, 'utf8')
+      texts[shown] = await readText(path)
     } catch {
       return failed([noFiles(shown, 'the file cannot be read')])
     }

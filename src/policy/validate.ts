@@ -1,4 +1,4 @@
-import { Ajv, type ErrorObject } from 'ajv'
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { PolicyError } from '../errors/errors.js'
 import { RESERVED_NAMES } from './reserved.js'
 import { POLICY_SCHEMA } from './schema.js'
@@ -12,10 +12,16 @@ const ajv = new Ajv({
   strictRequired: false,
   allowUnionTypes: true
 })
-const validate = ajv.compile(POLICY_SCHEMA)
 
-/** The places where a policy file does not have the documented shape, every one of them. */
-export function shapeProblems(source: Source): PolicyError[] {
+/** Compiles the schema of a kind of file. */
+export function shapeOf(schema: object): ValidateFunction {
+  return ajv.compile(schema)
+}
+
+const policyShape = shapeOf(POLICY_SCHEMA)
+
+/** The places where a file does not have the documented shape, every one of them. By default of a policy file. */
+export function shapeProblems(source: Source, validate = policyShape): PolicyError[] {
   if (validate(source.value)) return []
   const errors = (validate.errors ?? []).filter(
     error => error.keyword !== 'anyOf' && !isBranchNoise(error) && !error.schemaPath.includes('/oneOf')
@@ -60,7 +66,7 @@ function problemOf(source: Source, error: ErrorObject): PolicyError | null {
         requiredHint(String(params['missingProperty']))
       )
     case 'type':
-      return at(`expected ${typeWords(params['type'])}, got ${shapeOf(error.data)}`)
+      return at(`expected ${typeWords(params['type'])}, got ${wordsFor(error.data)}`)
     case 'const':
       return at(`expected ${JSON.stringify(params['allowedValue'])}`)
     case 'propertyNames':
@@ -144,7 +150,7 @@ function typeWords(type: unknown): string {
     .join(' or ')
 }
 
-function shapeOf(data: unknown): string {
+function wordsFor(data: unknown): string {
   if (data === null) return 'nothing'
   if (Array.isArray(data)) return 'a list'
   return typeof data === 'object' ? 'a mapping' : `a ${typeof data}`

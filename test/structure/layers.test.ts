@@ -17,8 +17,22 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   migrate: ['errors', 'ir', 'backends', 'db'],
   drift: ['errors', 'ir', 'backends', 'prove', 'db'],
   live: ['errors', 'ir', 'backends', 'prove', 'db', 'drift'],
+  testing: ['errors', 'ir', 'policy', 'analysis', 'backends', 'engine', 'prove', 'db', 'migrate'],
   server: ['errors', 'ir', 'engine', 'db', 'drift'],
-  cli: ['errors', 'ir', 'policy', 'backends', 'engine', 'prove', 'db', 'migrate', 'drift', 'live', 'server'],
+  cli: [
+    'errors',
+    'ir',
+    'policy',
+    'backends',
+    'engine',
+    'prove',
+    'db',
+    'migrate',
+    'drift',
+    'live',
+    'testing',
+    'server'
+  ],
   'index.ts': ['errors', 'ir', 'policy', 'backends', 'engine', 'prove', 'db', 'migrate', 'server']
 }
 
@@ -28,7 +42,7 @@ const PURE = ['errors', 'ir', 'policy', 'backends', 'analysis', 'engine', 'prove
 const EFFECTS =
   /^(node:)?(fs|net|tls|http|https|http2|dgram|child_process|worker_threads|cluster|pg|fastify)\b/
 /** The files of a pure folder that may read files. */
-const READERS = ['src/policy/load.ts']
+const READERS = ['src/policy/files.ts']
 
 const ENTRIES = ['src/index.ts', 'src/cli/main.ts']
 

@@ -72,7 +72,8 @@ t.test('the commands that the documents show exist', async t => {
     'keys',
     'migrate',
     'prove',
-    'serve'
+    'serve',
+    'test'
   ])
   const builtIn = ['ci', 'test', 'start', 'install', 'i']
   for (const document of ['README.md', 'CONTRIBUTING.md']) {

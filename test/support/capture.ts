@@ -18,6 +18,9 @@ export function capture(env: Record<string, string> = {}, input = ''): Captured 
     err: text => {
       err += text
     },
+    clear: () => {
+      out += '<clear>'
+    },
     input: () => Promise.resolve(input),
     env,
     outColors: plain,

@@ -2,7 +2,7 @@ import { InternalError } from '../../errors/errors.js'
 import type { Condition, Term } from '../../ir/formula.js'
 import { anyOf, type Nnf } from '../../ir/normal-form.js'
 import { formatDate, formatTimestamp } from '../../ir/time.js'
-import type { ScalarType } from '../../ir/types.js'
+import type { ScalarType, Type } from '../../ir/types.js'
 import type { Scalar } from '../../ir/values.js'
 import { type Fragment, id, join, lit, qualified, sql } from './fragment.js'
 import { accessorOf, CLAIMS } from './names.js'
@@ -108,20 +108,28 @@ export function arraySql(set: Term, row: Row): Fragment {
 }
 
 /** The name of the type of arrays of a type, or of the set that it is. */
-export function arrayType(type: Term['type']): Fragment {
-  const scalar = type.kind === 'set' ? type.of : type
-  switch (SQL_TYPE[scalar.kind]) {
+export function arrayType(type: Type): Fragment {
+  return sql`${scalarType(type.kind === 'set' ? type.of : type)}[]`
+}
+
+/** The name of the type of a column. */
+export function columnType(type: Type): Fragment {
+  return type.kind === 'set' ? arrayType(type) : scalarType(type)
+}
+
+function scalarType(type: ScalarType): Fragment {
+  switch (SQL_TYPE[type.kind]) {
     case 'uuid':
-      return sql`uuid[]`
+      return sql`uuid`
     case 'text':
-      return sql`text[]`
+      return sql`text`
     case 'boolean':
-      return sql`boolean[]`
+      return sql`boolean`
     case 'bigint':
-      return sql`bigint[]`
+      return sql`bigint`
     case 'date':
-      return sql`date[]`
+      return sql`date`
     case 'timestamptz':
-      return sql`timestamptz[]`
+      return sql`timestamptz`
   }
 }

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { ConfigError } from '../../errors/errors.js'
-import { POLICY_FILE } from '../../policy/load.js'
+import { POLICY_FILE } from '../../policy/files.js'
 import { MAX_FILE_BYTES } from '../../policy/source.js'
 
 const run = promisify(execFile)

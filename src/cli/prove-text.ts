@@ -12,7 +12,7 @@ import { caseCount, count } from './problems.js'
 
 /** What no proof about formulas can know, and what this one does not look at. */
 const NOT_COVERED =
-  'Tested, not proved: column rules and immutable columns (a trigger), and everything about a live database: grants and\nFORCE as they are there, how fresh the principal is, policies from elsewhere, type parsers. See docs/proof.md.\n'
+  'Tested, not proved: everything about a live database: grants and FORCE as they are there, how fresh the principal is,\npolicies and triggers from elsewhere, type parsers. See docs/proof.md.\n'
 
 /** A proof as people read it: a line for each resource, and below it whatever speaks against it. */
 export function proofText(report: ProofReport, colors: Colors): string {
@@ -74,7 +74,7 @@ function gateText({ verdict, models, counterexample }: GateProof): string {
 }
 
 /** A case in which sides differ, on indented lines. */
-export function counterexampleText({ says, principal, row, now }: Counterexample): string {
+export function counterexampleText({ says, principal, row, changed, now }: Counterexample): string {
   const sides = (opens: boolean) =>
     Object.entries(says)
       .filter(([, said]) => said === opens)
@@ -85,6 +85,7 @@ export function counterexampleText({ says, principal, row, now }: Counterexample
     `  deny:  ${sides(false)}`,
     `  principal: ${JSON.stringify(principal)}`,
     `  row:       ${JSON.stringify(row)}`,
+    ...(changed === undefined ? [] : [`  changed:   ${changed.join(', ')}`]),
     ...(now === null ? [] : [`  now:       ${JSON.stringify(now)}`])
   ]
     .map(line => `${line}\n`)

@@ -76,7 +76,7 @@ function partsOf(gate: Gate): GateParts {
 }
 
 /** Nobody is nobody: without an id there is no principal, and without a principal nothing is allowed. */
-const KNOWN_PRINCIPAL: Condition = {
+export const KNOWN_PRINCIPAL: Condition = {
   kind: 'not',
   of: {
     kind: 'atom',

@@ -11,6 +11,8 @@ export interface Counterexample {
   readonly row: Readonly<Record<string, JsonValue>>
   /** The time of the decision as ISO text, null where no rule reads it. */
   readonly now: string | null
+  /** Where the question is which columns an update may change: those that it changes in this row. */
+  readonly changed?: readonly string[]
   /** What each side says: true where it opens the gate. */
   readonly says: Readonly<Record<string, boolean>>
 }

@@ -4,11 +4,13 @@ import { anyValue } from '../analysis/sorts.js'
 import type { Values } from '../ir/evaluate.js'
 import type { Value } from '../ir/values.js'
 import { type Counterexample, counterexampleOf, type Mismatch, weightOf } from './counterexample.js'
-import { type GateQuestion, type Opens, reference, type Side } from './sides.js'
+import type { GateQuestion, Opens, Side } from './sides.js'
 
 /** A gate and all of its models. */
 export interface Models {
-  readonly question: GateQuestion
+  readonly question: Pick<GateQuestion, 'bundle' | 'resource' | 'report'>
+  /** What the rules mean. */
+  readonly defined: Side['opensFor']
   readonly space: Space
   readonly beside: Beside
 }
@@ -28,12 +30,11 @@ const STRIDE = 50_000
  * @param onModels is told now and then how many models are done
  */
 export function compareSides(
-  { question, space, beside }: Models,
+  { question, defined, space, beside }: Models,
   sides: readonly Side[],
   onModels: (done: number) => void
 ): GateOutcome {
   const { bundle, resource } = question
-  const defined = reference(question)
   const principal = watched(
     bundle.principal.map(({ name }) => name),
     name => question.report(`a lock reads principal.${name}, which the rules of its gate do not`)
@@ -87,10 +88,9 @@ export function sizeOf({ space, beside }: Models, most: number): number {
 
 /** Whether the reference opens a gate for none of some principals, whatever the row. */
 export function neverOpens(
-  { question, space, beside }: Models,
+  { defined, space, beside }: Models,
   forWhom: (principal: Values) => boolean
 ): boolean {
-  const defined = reference(question)
   const principal: Record<string, Value> = {}
   const row: Record<string, Values[string]> = {}
   for (const part of principalsOf(space, principal)) {
@@ -123,7 +123,7 @@ function differs({ opens, mustEqual }: Asked, expected: boolean, row: Values): b
 export function relatedRowsOf({
   resource,
   report
-}: GateQuestion): (relation: string) => Record<string, Value> {
+}: Models['question']): (relation: string) => Record<string, Value> {
   const made = new Map(
     resource.relations.map(({ name: relation, columns, remote }) => {
       const names = columns.map(({ name }) => name)

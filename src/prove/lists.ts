@@ -22,8 +22,16 @@ export function listsOf(
   gate: Gate,
   sql: readonly SqlExpression[]
 ): readonly RelatedLists[] {
-  const reference = answersOf(joined(gateCondition(resource, gate)))
-  const elements = elementsOf(resource, gate)
+  return listsFor(gateCondition(resource, gate), sql, elementsOf(resource, gate))
+}
+
+/** The same of any condition that the reference finds definitely true, and of what SQL has in its place. */
+export function listsFor(
+  condition: Condition,
+  sql: readonly SqlExpression[],
+  elements: Elements
+): readonly RelatedLists[] {
+  const reference = answersOf(joined(condition))
   const database = sql.map(expression => answersOf(joined(expression)))
   const all = [reference, ...database]
   const names = new Set(all.flatMap(({ opens, closes }) => [...opens.keys(), ...closes.keys()]))

@@ -1,33 +1,40 @@
 import { type Comparison, comparisonsOf, principalPart } from '../analysis/comparisons.js'
 import { domainsOf } from '../analysis/domain.js'
-import { type Space, spaceOf } from '../analysis/models.js'
-import { type Beside, besideOf } from '../analysis/related.js'
+import { spaceOf } from '../analysis/models.js'
+import { besideOf } from '../analysis/related.js'
 import type { StaticAbility } from '../engine/ability.js'
 import type { Values } from '../ir/evaluate.js'
 import { GATES, type Gate, gateConditions, gatesOf } from '../ir/gates.js'
 import type { Bundle, Resource } from '../ir/model.js'
-import { neverOpens, relatedRowsOf } from './gate.js'
+import { type Models, neverOpens, relatedRowsOf } from './gate.js'
 import { listsOf } from './lists.js'
 import type { TableSecurity } from './read-back.js'
 import {
   type AbilityFor,
   compiled,
+  database,
+  expressionsOf,
   type GateQuestion,
   madeFor,
-  postgres,
+  type RoleExpression,
+  reference,
   type Side,
-  stockCasl,
-  weaker
+  stockCasl
 } from './sides.js'
 import { signaturesOf } from './signatures.js'
 import { type SqlExpression, sqlComparisons } from './sql-expression.js'
 import { type DatabaseRole, gateOf, hasPolicy } from './table-security.js'
+import type { Seen } from './visible.js'
 
 /** What is proved: a resource, and its table's security where it has one. */
 export interface Subject {
   readonly bundle: Bundle
   readonly resource: Resource
   readonly security: TableSecurity | null
+  /** When the triggers of its table let a change of columns be. */
+  readonly permitted: SqlExpression | null
+  /** How the roles see other tables in subqueries. */
+  readonly seen: Seen
   readonly roles: readonly DatabaseRole[]
 }
 
@@ -46,16 +53,12 @@ export function principalComparisons(bundle: Bundle, resource: Resource): readon
 }
 
 /** The models of a gate, and the SQL of each role at it. */
-export interface Plan {
+export interface Plan extends Models {
   readonly question: GateQuestion
-  readonly space: Space
-  readonly beside: Beside
   readonly sql: readonly RoleSql[]
 }
 
-interface RoleSql {
-  readonly role: DatabaseRole
-  readonly expression: SqlExpression
+interface RoleSql extends RoleExpression {
   readonly hasPolicy: boolean
   readonly madeFor: (principal: Values) => boolean
 }
@@ -65,7 +68,7 @@ interface RoleSql {
  * all gates at once, so its models are those of all gates.
  */
 export function planOf(
-  { bundle, resource, security, roles }: Subject,
+  { bundle, resource, security, seen, roles }: Subject,
   gate: Gate,
   { abilityFor, principals, report }: Common
 ): Plan {
@@ -74,23 +77,24 @@ export function planOf(
   const expressions =
     security === null || command === undefined
       ? []
-      : roles.map(role => ({
-          role,
-          expression: gateOf(security, command, role.role),
-          hasPolicy: hasPolicy(security, command, role.role)
-        }))
+      : roles.map(role => {
+          const expression = gateOf(security, command, role.role)
+          const has = hasPolicy(security, command, role.role)
+          return { role, expression, asSeen: seen(expression, role.role), hasPolicy: has }
+        })
+  const texts = expressions.flatMap(expressionsOf)
   const domains = domainsOf(resource, [
     ...principals,
     ...gateConditions(resource, gate).flatMap(comparisonsOf),
-    ...expressions.flatMap(({ expression }) => sqlComparisons(expression))
+    ...texts.flatMap(sqlComparisons)
   ])
-  const texts = expressions.map(({ expression }) => expression)
   const lists = listsOf(resource, gate, texts)
   const question = { bundle, resource, gate, domains, report }
   const sql = expressions.map(one => ({ ...one, madeFor: madeFor(question, one.role, roles) }))
   const signature = signaturesOf(question, texts, abilityFor)
   const space = spaceOf(domains, lists)
-  return { question, space, beside: besideOf(space, { empty: relatedRowsOf(question), signature }), sql }
+  const beside = besideOf(space, { empty: relatedRowsOf(question), signature })
+  return { question, defined: reference(question), space, beside, sql }
 }
 
 const MATES: Readonly<Partial<Record<Gate, Gate>>> = { update: 'update_new', update_new: 'update' }
@@ -110,11 +114,12 @@ export function sidesOf(
   return [
     stockCasl(question, abilityFor),
     compiled(question, ability),
-    ...sql.flatMap(({ role, expression, hasPolicy, madeFor }) => {
+    ...sql.flatMap(one => {
+      const { hasPolicy, madeFor } = one
       // an update needs an old and a new row: if the rules never open one half, the other one may stay closed
       const idle = !hasPolicy && mate !== undefined && neverOpens(mate, madeFor)
       const mustEqual = idle ? () => false : madeFor
-      return [postgres(expression, role, mustEqual), ...weaker(expression, role, mustEqual)]
+      return database(one, mustEqual)
     })
   ]
 }

@@ -1,6 +1,8 @@
 import type { Bundle } from '../ir/model.js'
 import { noneAlike } from './alike.js'
+import { securities } from './emitted.js'
 import { type InvariantProgress, proveInvariants } from './invariants.js'
+import { loadBodyParser } from './plpgsql.js'
 import { loadParser } from './read-back.js'
 import { invariantName, type ProofReport, worst } from './report.js'
 import { MAX_MODELS, type ProveOptions, proveResource } from './resource.js'
@@ -13,7 +15,9 @@ import { MAX_MODELS, type ProveOptions, proveResource } from './resource.js'
  */
 export async function prove(bundle: Bundle, options: ProveOptions = {}): Promise<ProofReport> {
   const start = performance.now()
-  const tools = { parse: await loadParser(), alike: noneAlike() }
+  const parse = await loadParser()
+  const securityOf = securities(bundle, parse, options.emitted)
+  const tools = { parse, parseBody: await loadBodyParser(), securityOf, alike: noneAlike() }
   const resources = bundle.resources.map(resource => proveResource(bundle, resource, tools, options))
   const tell = seldom((about, done, all) => options.onProgress?.(invariantName(about), done, all))
   const invariants = proveInvariants(bundle, options.maxModels ?? MAX_MODELS, tell)

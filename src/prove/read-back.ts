@@ -1,6 +1,6 @@
+import type { Names } from './names.js'
 import { readClause } from './read-clause.js'
 import { type Grants, mustBeTable, readColumnGrant, readGrant, rolesOf } from './read-grant.js'
-import type { Names } from './read-operand.js'
 import type { SqlExpression } from './sql-expression.js'
 import {
   fieldsOf,

@@ -1,5 +1,6 @@
+import type { Names } from './names.js'
 import { readExpression } from './read-expression.js'
-import { accessorName, type Names, readConstant } from './read-operand.js'
+import { accessorName, readConstant } from './read-operand.js'
 import type { SqlExpression } from './sql-expression.js'
 import { fieldsOf, kindOf, listOf, must, only, refuse } from './tree.js'
 

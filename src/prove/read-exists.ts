@@ -1,6 +1,7 @@
 import { acrossRows } from '../analysis/comparisons.js'
 import type { Relation } from '../ir/formula.js'
-import { type Names, RELATED } from './read-operand.js'
+import type { Names } from './names.js'
+import { RELATED } from './read-operand.js'
 import { type SqlExpression, sqlComparisons } from './sql-expression.js'
 import { fieldsOf, kindOf, listOf, must, nameOf, only, refuse, type Tree, textOf, treeOf } from './tree.js'
 
@@ -70,7 +71,8 @@ function readJoin(node: unknown): Join {
 
 /** The relation with exactly this table and this join. */
 function relationOf(table: string, join: Join, names: Names): Relation {
-  if (join.table !== names.table || names.table === RELATED) return refuse(`a join with ${join.table}`)
+  if (join.table !== (names.own ?? names.table) || names.table === RELATED)
+    return refuse(`a join with ${join.table}`)
   const [relation, ...more] = names.relations.filter(
     one => one.table === table && one.remote === join.remote && one.local === join.local
   )

@@ -1,7 +1,8 @@
 import { scalarOf } from '../analysis/domain.js'
 import { isOrdered, sameType, type Type, typeName } from '../ir/types.js'
+import type { Names } from './names.js'
 import { readExists } from './read-exists.js'
-import { accessorName, type Names, readArray, readConstant, readOperand, unify } from './read-operand.js'
+import { accessorName, readArray, readConstant, readOperand, unify } from './read-operand.js'
 import { isOrdering, type SqlExpression, type SqlOperator } from './sql-expression.js'
 import { fieldsOf, kindOf, listOf, nameOf, only, refuse, type Tree } from './tree.js'
 

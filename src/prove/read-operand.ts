@@ -1,71 +1,10 @@
 import { scalarOf } from '../analysis/domain.js'
-import type { Relation } from '../ir/formula.js'
-import type { Bundle, Resource } from '../ir/model.js'
-import { type ScalarType, sameType, type Type, typeName } from '../ir/types.js'
+import { type ScalarType, sameType, typeName } from '../ir/types.js'
 import { canonicalScalar, type Scalar } from '../ir/values.js'
+import { type Names, ownName } from './names.js'
 import type { SqlArray, SqlOperand } from './sql-expression.js'
 import { readType, scalarCalled, sqlName } from './sql-types.js'
 import { fieldsOf, kindOf, listOf, must, nameOf, only, refuse, type Tree, textOf } from './tree.js'
-
-/** What the names in a resource's SQL stand for. */
-export interface Names {
-  readonly table: string
-  readonly relations: readonly Relation[]
-  /** The relation of the subquery that is read, where there is one. */
-  readonly related: Relation | null
-  readonly columns: ReadonlyMap<string, Type>
-  /** Principal attributes by the schema-qualified function that returns them, verified. */
-  readonly accessors: Attributes
-  /** The role flag whose role a policy is for, and the function that says whether the role was entered with leave. */
-  readonly entered: { readonly flag: string; readonly type: Type; readonly entrance: string } | null
-  /** Principal attributes by the function that returns what a setting claims of them. */
-  readonly claims: Attributes
-  /** The function that says who there is, null when there is nobody. */
-  readonly verified: string
-}
-
-type Attributes = ReadonlyMap<string, { readonly name: string; readonly type: Type; readonly via?: 'claim' }>
-
-/** The functions through which SQL sees the principal. */
-export interface PrincipalFunctions {
-  readonly accessorOf: (attribute: string) => string
-  readonly entranceOf: (flag: string) => string
-  readonly claims: Readonly<Record<string, { readonly claim: string }>>
-  readonly verified: string
-}
-
-/** The names of a resource and its principal, in policies of the app role. */
-export function namesOf(resource: Resource, bundle: Bundle, functions: PrincipalFunctions): Names {
-  const { accessorOf, claims, verified } = functions
-  const accessors = new Map(bundle.principal.map(({ name, type }) => [accessorOf(name), { name, type }]))
-  const claimed = bundle.principal.flatMap(({ name, type }) => {
-    const { claim } = claims[name] ?? {}
-    return claim === undefined ? [] : [[claim, { name, type, via: 'claim' }] as const]
-  })
-  return {
-    table: resource.table ?? '',
-    relations: resource.relations,
-    related: null,
-    columns: new Map(resource.columns.map(({ name, type }) => [name, type])),
-    accessors,
-    entered: null,
-    claims: new Map(claimed),
-    verified
-  }
-}
-
-/**
- * The names in policies of a role flag's role: there the flag is whether the role was entered with leave.
- * safety: read by its ordinary accessor it would count for whoever says SET ROLE, unrecorded
- */
-export function namesInRole(
-  names: Names,
-  flag: string,
-  { accessorOf, entranceOf }: PrincipalFunctions
-): Names {
-  const type = names.accessors.get(accessorOf(flag))?.type
-  return type === undefined ? names : { ...names, entered: { flag, type, entrance: entranceOf(flag) } }
-}
 
 /** A constant whose type is that of what it is compared with. */
 export interface Pending {
@@ -102,20 +41,20 @@ export const RELATED = 'twinrule_related'
 
 /**
  * A column. Outside of a subquery it has no table; inside it has one, because a bare name would be that of whichever
- * table has it.
+ * table has it. In a trigger it is always of the old row.
  */
-function readColumn(parts: readonly string[], { table, related, columns }: Names): SqlOperand {
+function readColumn(parts: readonly string[], names: Names): SqlOperand {
+  const { related, columns } = names
   const unknown = () => refuse(`the column ${parts.join('.')}`)
-  const [first = '', second, ...more] = parts
-  if (more.length > 0) return unknown()
-  if (related === null || first === table) {
-    const name = related === null ? first : (second ?? '')
+  const own = ownName(names)
+  const [first = '', name, ...more] = own === null ? ['', ...parts] : parts
+  if (name === undefined || more.length > 0) return unknown()
+  if (own === null || first === own) {
     const type = columns.get(name)
-    if (type === undefined || (related === null) !== (second === undefined)) return unknown()
-    return { kind: 'column', name, type }
+    return type === undefined ? unknown() : { kind: 'column', name, type }
   }
-  const column = first === RELATED ? related.columns.find(({ name }) => name === second) : undefined
-  return column === undefined
+  const column = first === RELATED ? related?.columns.find(one => one.name === name) : undefined
+  return column === undefined || related === null
     ? unknown()
     : { kind: 'related', name: column.name, type: column.type, relation: related }
 }

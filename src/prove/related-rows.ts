@@ -9,7 +9,7 @@ import type { Resource } from '../ir/model.js'
 import type { Value } from '../ir/values.js'
 import type { Named } from './counterexample.js'
 import { joined } from './lists.js'
-import { signaturesByReference } from './signatures.js'
+import { signaturesOfParts } from './signatures.js'
 
 /** A condition that a search looks at, and what it must be in the case that is sought. */
 export interface Demand {
@@ -40,7 +40,7 @@ export function relatedSearch(
   const relations = resource.relations.filter(({ name }) => names.has(name))
   const witnesses = union(demands.map(({ condition, wanted }) => witnessesOf(joined(condition), wanted)))
   const keyed = relations.map(relation => ({ relation, ends: endsOf(resource, relation, comparisons) }))
-  const signatures = signaturesByReference(relations, conditions)
+  const signatures = signaturesOfParts(relations, { conditions })
   const compared = new Map(keyed.map(({ relation, ends }) => [relation.name, ends.remote?.name]))
   return {
     relations,

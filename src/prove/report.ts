@@ -13,9 +13,12 @@ export type Verdict =
   | 'not proved: related rows'
   | 'not proved: unreadable SQL'
 
-/** One gate of a resource. */
+/** What is asked about a resource: one of its gates, or which columns an update may change. */
+export type Question = Gate | 'columns'
+
+/** One question about a resource. */
 export interface GateProof {
-  readonly gate: Gate
+  readonly gate: Question
   readonly verdict: Verdict
   /** How many cases there are; above 2^53 it is rounded. All of them were compared unless it is too large. */
   readonly models: number

@@ -1,18 +1,30 @@
 import { caslRules } from '../backends/casl.js'
-import { accessorOf, CLAIMS, entranceOf, VERIFIED_USER } from '../backends/sql/names.js'
-import { roleViews, tableObjects } from '../backends/sql/policies.js'
+import { roleViews } from '../backends/sql/policies.js'
 import { buildAbility } from '../engine/ability.js'
-import { type Gate, gatesOf } from '../ir/gates.js'
+import { gatesOf } from '../ir/gates.js'
 import type { Bundle, Resource } from '../ir/model.js'
 import type { Alike } from './alike.js'
-import { compareSides, sizeOf } from './gate.js'
-import { mateOf, type Plan, planOf, principalComparisons, type Subject, sidesOf } from './plan.js'
-import { type Parser, readTable, type TableSecurity } from './read-back.js'
-import { type Names, namesInRole, namesOf, type PrincipalFunctions } from './read-operand.js'
-import { type GateProof, isDecided, type ResourceProof, type Verdict, worst } from './report.js'
-import { type PortableAbilities, type PortableRules, portableAbilities } from './sides.js'
+import { columnsPlan, withChanges } from './columns.js'
+import type { Counterexample } from './counterexample.js'
+import { type Emitted, readBack, readColumnGuard } from './emitted.js'
+import { compareSides, type Models, sizeOf } from './gate.js'
+import { misshapenGuard, permits } from './guard-permits.js'
+import { mateOf, planOf, principalComparisons, type Subject, sidesOf } from './plan.js'
+import type { BodyParser } from './plpgsql.js'
+import type { Parser, TableSecurity } from './read-back.js'
+import type { ColumnGuard } from './read-guard.js'
+import {
+  type GateProof,
+  isDecided,
+  type Question,
+  type ResourceProof,
+  type Verdict,
+  worst
+} from './report.js'
+import { type PortableAbilities, type PortableRules, portableAbilities, type Side } from './sides.js'
 import { misshapen } from './table-security.js'
 import { ReadBackError } from './tree.js'
+import { type Seen, seenBy } from './visible.js'
 
 /** How a policy is proved. */
 export interface ProveOptions {
@@ -21,23 +33,32 @@ export interface ProveOptions {
   /** Told now and then, during large proofs, how much of a resource or an invariant is done. */
   readonly onProgress?: (about: string, done: number, all: number) => void
   /** What is proved in place of what this version's backends emit, to test the proof or to read another text. */
-  readonly emitted?: {
-    readonly sql?: (resource: Resource, bundle: Bundle) => string
-    readonly casl?: PortableRules
-  }
+  readonly emitted?: Emitted
 }
 
 /** The most cases of one resource, unless a caller says otherwise: some minutes. */
 export const MAX_MODELS = 2_000_000
 
+/** What a proof of one resource needs. */
+export interface Tools {
+  readonly parse: Parser
+  /** Null where policies alone are in question: then nothing is asked about columns. */
+  readonly parseBody: BodyParser | null
+  /** The security of another resource's table; null where that is taken as given. */
+  readonly securityOf: (resource: Resource) => TableSecurity | null
+  /** What was proved before. */
+  readonly alike: Alike
+}
+
 /** Proves one resource. One like it that was proved before is in `alike`. */
 export function proveResource(
   bundle: Bundle,
   resource: Resource,
-  { parse, alike }: { readonly parse: Parser; readonly alike: Alike },
+  tools: Tools,
   options: ProveOptions
 ): ResourceProof {
   const start = performance.now()
+  const { parse, parseBody, securityOf, alike } = tools
   const findings = new Set<string>()
   const roles = roleViews(bundle)
   const done = (verdict: Verdict, gates: readonly GateProof[]): ResourceProof => ({
@@ -50,56 +71,27 @@ export function proveResource(
     milliseconds: Math.round(performance.now() - start)
   })
   let security: TableSecurity | null = null
+  let guard: ColumnGuard | null = null
+  let seen: Seen = () => null
   try {
-    security = readBack(bundle, resource, parse, options)
+    security = readBack(bundle, resource, parse, options.emitted)
+    seen = seenBy(bundle, resource, securityOf)
+    if (parseBody !== null) guard = readColumnGuard(bundle, resource, { parse, parseBody }, options.emitted)
   } catch (error) {
     if (!(error instanceof ReadBackError)) throw error
     findings.add(`${error.code} ${error.message}`)
     return done('not proved: unreadable SQL', [])
   }
   if (security !== null) for (const finding of misshapen(security, roles, resource)) findings.add(finding)
+  if (guard !== null) for (const finding of misshapenGuard(guard)) findings.add(finding)
   const casl = options.emitted?.casl ?? (caslRules as unknown as PortableRules)
-  const subject = { bundle, resource, security, roles }
+  const permitted = guard === null ? null : permits(guard)
+  const subject = { bundle, resource, security, permitted, seen, roles }
   const known = findings.size > 0 ? null : alike.find(bundle, subject, casl)
   const gates =
     known ?? proveGates(subject, portableAbilities(bundle, resource, casl), { findings, alike, options })
   const verdicts = gates.map(({ verdict }) => verdict)
   return done(worst(findings.size > 0 ? [...verdicts, 'refuted'] : verdicts), gates)
-}
-
-function readBack(
-  bundle: Bundle,
-  resource: Resource,
-  parse: Parser,
-  { emitted }: ProveOptions
-): TableSecurity | null {
-  if (resource.table === null) return null
-  const text = (emitted?.sql ?? tableSql)(resource, bundle)
-  return readTable(parse(text), resource.table, namesIn(resource, bundle))
-}
-
-/** The functions through which the generated SQL sees the principal. */
-export const PRINCIPAL_FUNCTIONS: PrincipalFunctions = {
-  accessorOf,
-  entranceOf,
-  claims: CLAIMS,
-  verified: VERIFIED_USER
-}
-
-/** What the names in a resource's policies stand for, by the roles that a policy is for. */
-export function namesIn(resource: Resource, bundle: Bundle): (roles: readonly string[]) => Names {
-  const names = namesOf(resource, bundle, PRINCIPAL_FUNCTIONS)
-  return roles => {
-    const flag = roleViews(bundle).find(({ role }) => roles.includes(role))?.flag ?? null
-    return flag === null ? names : namesInRole(names, flag, PRINCIPAL_FUNCTIONS)
-  }
-}
-
-/** The SQL text of a resource's table, as `twinrule compile --target sql` emits it. */
-export function tableSql(resource: Resource, bundle: Bundle): string {
-  return tableObjects(resource, bundle)
-    .map(({ up }) => String(up))
-    .join('\n')
 }
 
 interface Proving {
@@ -108,38 +100,70 @@ interface Proving {
   readonly options: ProveOptions
 }
 
-/** Proves the small gates first, until the next one would bring the resource over the limit. */
+/** One question and how to answer it. */
+interface Job {
+  readonly gate: Question
+  readonly models: Models
+  /** The models that must be tried beside its own. */
+  readonly more: number
+  readonly sides: () => readonly Side[]
+  readonly shown: (counterexample: Counterexample) => Counterexample
+}
+
+/** Proves the small questions first, until the next one would bring the resource over the limit. */
 function proveGates(
   subject: Subject,
-  { abilityFor, asked }: PortableAbilities,
+  abilities: PortableAbilities,
   { findings, alike, options }: Proving
 ): readonly GateProof[] {
   const { maxModels = MAX_MODELS, onProgress } = options
-  const gates = gatesOf(subject.bundle)
-  const report = (finding: string) => void findings.add(finding)
-  const principals = principalComparisons(subject.bundle, subject.resource)
-  const plans = gates.map(gate => planOf(subject, gate, { abilityFor, principals, report }))
-  const ability = buildAbility({ ...subject.bundle, resources: [subject.resource] })
-  const sizes = new Map(plans.map(plan => [plan, sizeOf(plan, maxModels)]))
-  const sizeOfPlan = (plan: Plan | undefined) => (plan && sizes.get(plan)) ?? 0
-  const all = plans.reduce((sum, plan) => sum + sizeOfPlan(plan), 0)
-  const proofs = new Map<Gate, GateProof>()
+  const jobs = jobsOf(subject, abilities, maxModels, finding => void findings.add(finding))
+  const sized = jobs.map(job => ({ ...job, size: sizeOf(job.models, maxModels) }))
+  const all = sized.reduce((sum, { size }) => sum + size, 0)
+  const proofs = new Map<Question, GateProof>()
   let spent = 0
-  for (const plan of [...plans].sort((a, b) => sizeOfPlan(a) - sizeOfPlan(b))) {
-    const { gate } = plan.question
-    const models = sizeOfPlan(plan)
-    const mate = mateOf(plan, plans)
-    if (spent + models + sizeOfPlan(mate) > maxModels) {
-      proofs.set(gate, { gate, verdict: 'not proved: too large', models, counterexample: null })
+  for (const { gate, models, more, sides, shown, size } of [...sized].sort((a, b) => a.size - b.size)) {
+    if (spent + size + more > maxModels) {
+      proofs.set(gate, { gate, verdict: 'not proved: too large', models: size, counterexample: null })
       continue
     }
-    const outcome = compareSides(plan, sidesOf(plan, mate, { abilityFor, ability }), done =>
+    const outcome = compareSides(models, sides(), done =>
       onProgress?.(subject.resource.name, spent + done, all)
     )
-    proofs.set(gate, { gate, verdict: outcome.counterexample === null ? 'proved' : 'refuted', ...outcome })
-    spent += models
+    const counterexample = outcome.counterexample === null ? null : shown(outcome.counterexample)
+    const verdict = counterexample === null ? 'proved' : 'refuted'
+    proofs.set(gate, { gate, verdict, models: outcome.models, counterexample })
+    spent += size
   }
-  const proved = gates.flatMap(gate => proofs.get(gate) ?? [])
-  if (findings.size === 0) alike.keep(subject, proved, asked())
+  const proved = jobs.flatMap(({ gate }) => proofs.get(gate) ?? [])
+  if (findings.size === 0) alike.keep(subject, proved, abilities.asked())
   return proved
+}
+
+/** Every question about a resource: its gates, then its columns. */
+function jobsOf(
+  subject: Subject,
+  { abilityFor }: PortableAbilities,
+  maxModels: number,
+  report: (finding: string) => void
+): readonly Job[] {
+  const { bundle, resource } = subject
+  const principals = principalComparisons(bundle, resource)
+  const plans = gatesOf(bundle).map(gate => planOf(subject, gate, { abilityFor, principals, report }))
+  const ability = buildAbility({ ...bundle, resources: [resource] })
+  const gates = plans.map((plan): Job => {
+    const mate = mateOf(plan, plans)
+    return {
+      gate: plan.question.gate,
+      models: plan,
+      more: mate === undefined ? 0 : sizeOf(mate, maxModels),
+      sides: () => sidesOf(plan, mate, { abilityFor, ability }),
+      shown: one => one
+    }
+  })
+  const isAsked = resource.table === null || subject.permitted !== null
+  const columns = isAsked ? columnsPlan(subject, report) : null
+  if (columns === null) return gates
+  const { models, sides } = columns
+  return [...gates, { gate: 'columns', models, more: 0, sides: () => sides, shown: withChanges }]
 }

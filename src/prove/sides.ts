@@ -183,7 +183,7 @@ function kept<T>(make: (row: Values) => T): (row: Values) => T {
 
 /** For which principals the SQL of a role must decide as the rule does: those whom the role was made for. */
 export function madeFor(
-  { domains }: GateQuestion,
+  { domains }: Pick<GateQuestion, 'domains'>,
   { flag }: DatabaseRole,
   roles: readonly DatabaseRole[]
 ): (principal: Values) => boolean {
@@ -198,28 +198,40 @@ export function madeFor(
       : !read.includes(flag) || principal[flag] === true
 }
 
+/** The SQL of a role: as it is, and as the role sees it, if that differs. */
+export interface RoleExpression {
+  readonly role: DatabaseRole
+  readonly expression: SqlExpression
+  readonly asSeen: SqlExpression | null
+}
+
+/** Every expression of a role. */
+export function expressionsOf({ expression, asSeen }: RoleExpression): readonly SqlExpression[] {
+  return asSeen === null ? [expression] : [expression, asSeen]
+}
+
 /** The SQL of one role. */
-export function postgres(
-  expression: SqlExpression,
-  { role }: DatabaseRole,
-  mustEqual: (principal: Values) => boolean
-): Side {
-  return sqlSide(`SQL ${role}`, expression, mustEqual)
+export function database(one: RoleExpression, mustEqual: (principal: Values) => boolean): readonly Side[] {
+  return expressionsOf(one).flatMap((expression, i) => {
+    const name = `SQL ${one.role.role}${i === 0 ? '' : ', as seen'}`
+    return [sqlSide(name, expression, mustEqual), ...weaker(name, expression, one.role, mustEqual)]
+  })
 }
 
 /**
  * What the SQL of a role is when a part of it is not there: without the half that only narrows the guard must decide
  * as the rule does, and without leave to enter the role nobody may be allowed more than the rule allows.
  */
-export function weaker(
+function weaker(
+  name: string,
   expression: SqlExpression,
-  { role, flag }: DatabaseRole,
+  { flag }: DatabaseRole,
   mustEqual: (principal: Values) => boolean
 ): readonly Side[] {
   const guard = guardAlone(expression)
   return [
-    ...(isNarrowed(expression) ? [sqlSide(`SQL ${role}, guard alone`, guard, mustEqual)] : []),
-    ...(flag === null ? [] : [sqlSide(`SQL ${role}, not entered`, unentered(guard), () => false)])
+    ...(isNarrowed(expression) ? [sqlSide(`${name}, guard alone`, guard, mustEqual)] : []),
+    ...(flag === null ? [] : [sqlSide(`${name}, not entered`, unentered(guard), () => false)])
   ]
 }
 

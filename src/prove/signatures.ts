@@ -26,40 +26,52 @@ export function signaturesOf(
   sql: readonly SqlExpression[],
   abilityFor: AbilityFor
 ): SignatureFor {
-  const sights = new Map(
-    resource.relations.map(({ name }) => [
-      name,
-      [
-        ...gateConditions(resource, gate).flatMap(one => ofReference(one, name)),
-        ...[allowForm(resource, gate), ...gateForbids(resource, gate).map(({ cleared }) => cleared)].flatMap(
-          one => ofCompiled(one, name)
-        ),
-        ...sql.flatMap(one => ofDatabase(one, name))
-      ]
-    ])
-  )
+  const sights = sightsOf(resource.relations, {
+    conditions: gateConditions(resource, gate),
+    forms: [allowForm(resource, gate), ...gateForbids(resource, gate).map(({ cleared }) => cleared)],
+    sql
+  })
   return (principal, now) => {
     const rules = rulesOfGate(abilityFor(principal, now).rules, { bundle, gate })
     return relation => {
-      const own = sights.get(relation) ?? []
       const matches = ofCasl(
         rules.map(rule => rule['conditions']),
         relation
       )
-      return row => seenBy(own, principal, now, row) + matches(row)
+      return row => seenBy(sights.get(relation) ?? [], principal, now, row) + matches(row)
     }
   }
 }
 
-/** What the reference interpreter sees of related rows in some conditions. */
-export function signaturesByReference(
+/** What sides find in related rows that have these conditions, compiled forms and SQL, and no portable rules. */
+export function signaturesOfParts(
   relations: readonly Relation[],
-  conditions: readonly Condition[]
+  parts: { readonly conditions: readonly Condition[] } & Partial<Parts>
 ): SignatureFor {
-  const sights = new Map(
-    relations.map(({ name }) => [name, conditions.flatMap(one => ofReference(one, name))])
-  )
+  const sights = sightsOf(relations, { forms: [], sql: [], ...parts })
   return (principal, now) => relation => row => seenBy(sights.get(relation) ?? [], principal, now, row)
+}
+
+interface Parts {
+  readonly conditions: readonly Condition[]
+  readonly forms: readonly Nnf[]
+  readonly sql: readonly SqlExpression[]
+}
+
+function sightsOf(
+  relations: readonly Relation[],
+  { conditions, forms, sql }: Parts
+): ReadonlyMap<string, readonly Sight[]> {
+  return new Map(
+    relations.map(({ name }) => [
+      name,
+      [
+        ...conditions.flatMap(one => ofReference(one, name)),
+        ...forms.flatMap(one => ofCompiled(one, name)),
+        ...sql.flatMap(one => ofDatabase(one, name))
+      ]
+    ])
+  )
 }
 
 function seenBy(sights: readonly Sight[], principal: Values, now: Now, row: Related): string {

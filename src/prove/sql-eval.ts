@@ -43,10 +43,11 @@ export function sqlTruth(expression: SqlExpression): SqlTruth {
     case 'guarded': {
       const open = expression.open === null ? null : sqlTruth(expression.open)
       const allowed = sqlTruth(expression.of)
-      return (principal, row, now) =>
+      // in a subquery it is the policy of the other table, asked of the related row
+      return (principal, row, now, related) =>
         (principal['id'] ?? null) !== null &&
-        allowed(principal, row, now) === true &&
-        (open === null || open(principal, row, now) === true)
+        allowed(principal, row, now, related) === true &&
+        (open === null || open(principal, row, now, related) === true)
     }
     case 'bool': {
       const read = operand(expression.of)

@@ -111,7 +111,10 @@ export function unentered(expression: SqlExpression): SqlExpression {
 }
 
 /** Every part of an expression replaced, from the inside out. */
-function replaced(expression: SqlExpression, change: (one: SqlExpression) => SqlExpression): SqlExpression {
+export function replaced(
+  expression: SqlExpression,
+  change: (one: SqlExpression) => SqlExpression
+): SqlExpression {
   const inside = (one: SqlExpression) => replaced(one, change)
   switch (expression.kind) {
     case 'and':
@@ -128,4 +131,29 @@ function replaced(expression: SqlExpression, change: (one: SqlExpression) => Sql
     default:
       return change(expression)
   }
+}
+
+/** The operands of an expression replaced, those in its subqueries too. */
+export function mapOperands(
+  expression: SqlExpression,
+  change: (one: SqlOperand) => SqlOperand
+): SqlExpression {
+  const array = (one: SqlArray): SqlArray =>
+    one.kind === 'set' ? { kind: 'set', of: change(one.of) } : { kind: 'array', of: one.of.map(change) }
+  return replaced(expression, one => {
+    switch (one.kind) {
+      case 'bool':
+      case 'null':
+        return { ...one, of: change(one.of) }
+      case 'compare':
+        return { ...one, left: change(one.left), right: change(one.right) }
+      case 'any':
+      case 'all':
+        return { ...one, item: change(one.item), array: array(one.array) }
+      case 'contains':
+        return { ...one, array: array(one.array), items: array(one.items) }
+      default:
+        return one
+    }
+  })
 }

@@ -8,7 +8,7 @@ import type { Condition } from '../ir/formula.js'
 import { type Gate, gateConditions, gateForm, gatesOf } from '../ir/gates.js'
 import type { Bundle, Resource } from '../ir/model.js'
 import type { Value } from '../ir/values.js'
-import { signaturesByReference } from '../prove/signatures.js'
+import { signaturesOfParts } from '../prove/signatures.js'
 import { type Person, personOf } from './person.js'
 
 /** A principal and a row for which a gate differs between two policies. */
@@ -99,7 +99,7 @@ export function forEachCase(
   const beside = besideOf(space, {
     empty: () => ({}),
     // of related rows that no condition tells apart, one is enough
-    signature: signaturesByReference(relations, conditions)
+    signature: signaturesOfParts(relations, { conditions })
   })
   let left = MAX_CASES
   for (const part of principalsOf(space, principal)) {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { caslRules } from '../../src/backends/casl.js'
+import { tableSql } from '../../src/prove/emitted.js'
 import { prove } from '../../src/prove/prove.js'
-import { tableSql } from '../../src/prove/resource.js'
 import type { PortableRules } from '../../src/prove/sides.js'
 import { bundleOf } from './policies.js'
 

@@ -2,21 +2,22 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { caslRules } from '../../src/backends/casl.js'
 import type { Bundle, Resource } from '../../src/ir/model.js'
+import { guardSql, namesIn, tableSql } from '../../src/prove/emitted.js'
 import type { EmittedRule } from '../../src/prove/portable.js'
 import { prove } from '../../src/prove/prove.js'
 import { loadParser, readTable, type TableSecurity } from '../../src/prove/read-back.js'
 import type { ResourceProof } from '../../src/prove/report.js'
-import { namesIn, tableSql } from '../../src/prove/resource.js'
 import type { PortableRules } from '../../src/prove/sides.js'
 import { caslMutants } from './casl-mutants.js'
-import { clauseDiffers, reasonFor, rulesDiffer } from './equivalents.js'
-import { bundleOf, EVERY_ATOM, RELATED_ROWS } from './policies.js'
-import { printSecurity } from './print-security.js'
+import { clauseDiffers, guardDiffers, reasonFor, rulesDiffer } from './equivalents.js'
+import { guardMutants, guardOf } from './guard-mutants.js'
+import { bundleOf, EVERY_ATOM, GUARDED, RELATED_ROWS } from './policies.js'
+import { printGuard, printSecurity } from './print-security.js'
 import { sqlMutants } from './sql-mutants.js'
 
 /** What became of a mutant. */
 export interface Judged {
-  readonly backend: 'SQL' | 'CASL'
+  readonly backend: 'SQL' | 'CASL' | 'trigger'
   readonly resource: string
   readonly name: string
   /** How the proof noticed it, or why it need not: it means the same. */
@@ -54,6 +55,33 @@ export async function judgeMutants(): Promise<readonly Judged[]> {
   const judged: Judged[] = []
   for (const { bundle, resource } of mutated()) {
     judged.push(...(await judgeSql(bundle, resource)), ...(await judgeCasl(bundle, resource)))
+  }
+  for (const { bundle, resource } of guarded()) judged.push(...(await judgeGuard(bundle, resource)))
+  return judged
+}
+
+/** The resources whose triggers are mutated, with those that their column rules ask about. */
+export function guarded(): readonly { readonly bundle: Bundle; readonly resource: Resource }[] {
+  const bundle = bundleOf(GUARDED)
+  const own = bundle.resources.filter(({ columnRules }) => columnRules.length > 0)
+  return [
+    ...mutated().slice(0, 1),
+    ...own.map(resource => {
+      const tables = resource.relations.map(({ table }) => table)
+      const resources = bundle.resources.filter(one => one === resource || tables.includes(one.table))
+      return { bundle: { ...bundle, resources }, resource }
+    })
+  ]
+}
+
+async function judgeGuard(bundle: Bundle, resource: Resource): Promise<readonly Judged[]> {
+  const judged: Judged[] = []
+  for (const { name, guard } of guardMutants(await guardOf(resource, bundle), resource, bundle)) {
+    const text = printGuard(resource.table ?? '', guard)
+    const guards = (one: Resource) => (one.name === resource.name ? text : guardSql(one, bundle))
+    const by = killedBy(await prove(bundle, { emitted: { guards } }))
+    const same = by === null && !guardDiffers(bundle, resource, guard)
+    judged.push(verdictOn('trigger', resource.name, name, { by, same }))
   }
   return judged
 }

@@ -78,6 +78,39 @@ resources:
       blocked: { forbid: [delete], when: 'resource.shares.exists(s, s.level == "none")' }
 `
 
+/** Immutable columns and column rules, over related rows too, which not every role may read. */
+export const GUARDED = `version: 1
+principal: { id: uuid, tenant_id: uuid, roles: set<text>, is_auditor: { type: bool, role: authz_auditor } }
+macros: { mine: resource.tenant_id == principal.tenant_id }
+resources:
+  folder:
+    table: folders
+    columns: { id: uuid!, tenant_id: uuid!, is_open: bool }
+    rules:
+      owner: { allow: [read], when: mine }
+      auditor: { allow: [read], when: principal.is_auditor }
+  file:
+    table: files
+    columns: { id: uuid!, tenant_id: uuid!, title: text, level: int, tags: set<text> }
+    relations: { shares: { many: file_shares, columns: { user_id: uuid, level: text } } }
+    immutable: [id]
+    column_rules:
+      - { columns: [title, tags], when: 'mine || "editor" in principal.roles' }
+      - { columns: [level, title], when: 'resource.shares.exists(s, s.user_id == principal.id && s.level != "read")' }
+    rules:
+      owner: { allow: [read, update], when: mine }
+  paper:
+    table: papers
+    columns: { id: uuid!, folder_id: uuid, level: int, title: text }
+    relations: { folder: { one: folder } }
+    immutable: [id]
+    column_rules:
+      - { columns: [folder_id, level], when: 'resource.level > 3 && !resource.folder.exists(f, f.is_open)' }
+    rules:
+      inherited: { allow: [read, update], when: 'resource.folder.can("read")' }
+      auditor: { allow: [read, update], when: principal.is_auditor }
+`
+
 /** A bundle from policy text. @throws Error with the problems */
 export function bundleOf(text: string): Bundle {
   const { bundle, problems } = loadTexts({ 'policy.yaml': text })

@@ -1,6 +1,9 @@
 import { accessorOf, CLAIMS, entranceOf, VERIFIED_USER } from '../../src/backends/sql/names.js'
 import { formatTimestamp } from '../../src/ir/time.js'
+import { distinctColumn } from '../../src/prove/changes.js'
 import type { ReadPolicy, TableSecurity } from '../../src/prove/read-back.js'
+import type { ColumnGuard, ReadFunction, ReadTrigger } from '../../src/prove/read-guard.js'
+import { roleOf } from '../../src/prove/read-guard-condition.js'
 import type { SqlArray, SqlExpression, SqlOperand } from '../../src/prove/sql-expression.js'
 
 /** The statements that bring a table to some security: the inverse of reading them back, to write mutants as SQL. */
@@ -50,6 +53,9 @@ export function printExpression(one: SqlExpression, scope: Scope = { table: '', 
   const operand = (of: SqlOperand) => printOperand(of, scope)
   const array = (of: SqlArray) => printArray(of, operand)
   const print = (part: SqlExpression, at = scope) => printExpression(part, at)
+  const [column, role] = [distinctColumn(one), roleOf(one)]
+  if (column !== null) return `OLD."${column}" IS DISTINCT FROM NEW."${column}"`
+  if (role !== null) return `current_user = '${role}'`
   switch (one.kind) {
     case 'const':
       return String(one.value)
@@ -107,4 +113,31 @@ function printOperand(of: SqlOperand, { table, inside }: Scope): string {
       if (of.type.kind === 'uuid') return `'${of.value}'::uuid`
       return typeof of.value === 'string' ? `'${of.value.replaceAll("'", "''")}'` : String(of.value)
   }
+}
+
+/** In a trigger every column is one of the old row. */
+const OLD_ROW: Scope = { table: 'old', inside: true }
+
+/** The statements that guard the columns of a table: the inverse of reading them back. */
+export function printGuard(table: string, { functions, triggers }: ColumnGuard): string {
+  return [...functions.map(printFunction), ...triggers.map(one => printTrigger(table, one))].join('\n')
+}
+
+function printFunction({ name, invoker, path, steps }: ReadFunction): string {
+  const body = steps.map(({ if: condition, does }) => {
+    const then =
+      does === 'raise'
+        ? "RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = 'denied';"
+        : 'RETURN NULL;'
+    return `IF ${printExpression(condition, OLD_ROW)} THEN ${then} END IF;`
+  })
+  const rights = invoker ? 'INVOKER' : 'DEFINER'
+  return `CREATE FUNCTION ${name}() RETURNS trigger LANGUAGE plpgsql VOLATILE SECURITY ${rights} SET search_path = ${path}
+AS $$ BEGIN ${body.join('\n')} RETURN NULL; END $$;`
+}
+
+function printTrigger(table: string, { name, timing, events, eachRow, when, runs }: ReadTrigger): string {
+  const condition = when === null ? '' : `WHEN (${printExpression(when, OLD_ROW)})`
+  const each = eachRow ? 'FOR EACH ROW' : 'FOR EACH STATEMENT'
+  return `CREATE TRIGGER "${name}" ${timing} ${events} ON public."${table}" ${each} ${condition} EXECUTE FUNCTION ${runs}();`
 }

@@ -2,8 +2,8 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
 import { loadFolder, loadTexts } from '../../src/policy/load.js'
+import { tableSql } from '../../src/prove/emitted.js'
 import { prove } from '../../src/prove/prove.js'
-import { tableSql } from '../../src/prove/resource.js'
 import { policyText } from '../agreement/arbitraries.js'
 import { bundleOf, EVERY_ATOM, RELATED_ROWS } from './policies.js'
 
@@ -16,7 +16,7 @@ t.test('the policies of the repository are proved', async t => {
   const report = await prove(bundle)
   t.equal(report.verdict, 'proved')
   t.equal(report.revision, bundle.revision)
-  t.ok(report.resources.every(({ models, gates }) => models > 1_000 && gates.length === 5))
+  t.ok(report.resources.every(({ models, gates }) => models > 1_000 && gates.length === 6))
 })
 
 t.test('a policy with every kind of condition is proved', async t => {

@@ -2,7 +2,9 @@ import type { Gate } from '../../src/ir/gates.js'
 import type { Bundle, Resource } from '../../src/ir/model.js'
 import { sameType } from '../../src/ir/types.js'
 import type { Scalar } from '../../src/ir/values.js'
+import { distinct, distinctColumn } from '../../src/prove/changes.js'
 import type { ReadPolicy, TableSecurity } from '../../src/prove/read-back.js'
+import { roleOf } from '../../src/prove/read-guard-condition.js'
 import {
   guardAlone,
   isOrdering,
@@ -19,7 +21,8 @@ export interface SqlMutant {
   readonly clause: { readonly after: SqlExpression; readonly role: string; readonly gate: Gate } | null
 }
 
-interface Change<T> {
+/** One change of an expression or operand. */
+export interface Change<T> {
   readonly name: string
   readonly to: T
 }
@@ -59,18 +62,21 @@ function withPolicy(security: TableSecurity, policy: ReadPolicy): TableSecurity 
 }
 
 /** What may stand in an operand's place. */
-function operandsOf(resource: Resource, bundle: Bundle): readonly SqlOperand[] {
+export function operandsOf(resource: Resource, bundle: Bundle): readonly SqlOperand[] {
   return [
     ...resource.columns.map(({ name, type }) => ({ kind: 'column', name, type }) as const),
     ...bundle.principal.map(({ name, type }) => ({ kind: 'principal', name, type }) as const)
   ]
 }
 
-function expressionChanges(
+/** Every single change of an expression. */
+export function expressionChanges(
   one: SqlExpression,
   others: readonly SqlOperand[]
 ): readonly Change<SqlExpression>[] {
   const negated: Change<SqlExpression> = { name: 'negate', to: { kind: 'not', of: one } }
+  const special = guardChanges(one, others)
+  if (special !== null) return [negated, ...special]
   switch (one.kind) {
     case 'const':
       return [negated]
@@ -166,6 +172,24 @@ function expressionChanges(
         }))
       ]
   }
+}
+
+/** The changes of what only the guard of columns has; null for any other expression. */
+function guardChanges(
+  one: SqlExpression,
+  others: readonly SqlOperand[]
+): readonly Change<SqlExpression>[] | null {
+  const column = distinctColumn(one)
+  if (column !== null) {
+    const columns = others
+      .filter(({ kind }) => kind === 'column')
+      .map(other => ('name' in other ? other.name : ''))
+    return columns
+      .filter(name => name !== column)
+      .map(name => ({ name: `change of ${column} becomes change of ${name}`, to: distinct(name) }))
+  }
+  const role = roleOf(one)
+  return role === null ? null : [{ name: `role ${role} becomes any`, to: { kind: 'const', value: true } }]
 }
 
 function inside(

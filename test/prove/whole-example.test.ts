@@ -24,7 +24,8 @@ const report = await prove(bundle)
 t.test('the locks of the whole example decide alike', t => {
   for (const { resource, verdict, gates } of report.resources) {
     t.equal(verdict, 'proved', resource)
-    t.equal(gates.length, 5)
+    // what a document's columns are is nobody's to guard
+    t.equal(gates.length, resource === 'document' ? 5 : 6)
   }
   t.end()
 })

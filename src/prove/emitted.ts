@@ -1,0 +1,91 @@
+import { guardFunctions, guardObjects } from '../backends/sql/column-guards.js'
+import { functionObject } from '../backends/sql/function.js'
+import { accessorOf, CLAIMS, entranceOf, VERIFIED_USER } from '../backends/sql/names.js'
+import { roleViews, tableObjects } from '../backends/sql/policies.js'
+import type { Bundle, Resource } from '../ir/model.js'
+import { type Names, namesInRole, namesOf, type PrincipalFunctions } from './names.js'
+import { type Parser, readTable, type TableSecurity } from './read-back.js'
+import { type ColumnGuard, type Parsers, readGuard } from './read-guard.js'
+import { guardNames } from './read-guard-condition.js'
+import type { PortableRules } from './sides.js'
+
+/** What stands in place of what this version's backends emit. */
+export interface Emitted {
+  /** The policies and grants of a resource's table. */
+  readonly sql?: (resource: Resource, bundle: Bundle) => string
+  /** What guards the columns of a resource's table. */
+  readonly guards?: (resource: Resource, bundle: Bundle) => string
+  readonly casl?: PortableRules
+}
+
+/** The security of each table by its own SQL, read once. */
+export function securities(
+  bundle: Bundle,
+  parse: Parser,
+  emitted?: Emitted
+): (resource: Resource) => TableSecurity | null {
+  const known = new Map<Resource, TableSecurity | null>()
+  return resource => {
+    const security = known.get(resource)
+    if (security !== undefined) return security
+    const read = readBack(bundle, resource, parse, emitted)
+    known.set(resource, read)
+    return read
+  }
+}
+
+/** The security of a resource's table by its SQL; null where there is no table. @throws ReadBackError */
+export function readBack(
+  bundle: Bundle,
+  resource: Resource,
+  parse: Parser,
+  emitted?: Emitted
+): TableSecurity | null {
+  if (resource.table === null) return null
+  const text = (emitted?.sql ?? tableSql)(resource, bundle)
+  return readTable(parse(text), resource.table, namesIn(resource, bundle))
+}
+
+/** The guard of the columns of a resource's table by its SQL; null where there is no table. @throws ReadBackError */
+export function readColumnGuard(
+  bundle: Bundle,
+  resource: Resource,
+  parsers: Parsers,
+  emitted?: Emitted
+): ColumnGuard | null {
+  if (resource.table === null) return null
+  const roles = roleViews(bundle).map(({ role }) => role)
+  const names = guardNames(resource, bundle, { roles, functions: PRINCIPAL_FUNCTIONS })
+  return readGuard((emitted?.guards ?? guardSql)(resource, bundle), resource.table, names, parsers)
+}
+
+/** The functions through which the generated SQL sees the principal. */
+export const PRINCIPAL_FUNCTIONS: PrincipalFunctions = {
+  accessorOf,
+  entranceOf,
+  claims: CLAIMS,
+  verified: VERIFIED_USER
+}
+
+/** What the names in a resource's policies stand for, by the roles that a policy is for. */
+export function namesIn(resource: Resource, bundle: Bundle): (roles: readonly string[]) => Names {
+  const names = namesOf(resource, bundle, PRINCIPAL_FUNCTIONS)
+  return roles => {
+    const flag = roleViews(bundle).find(({ role }) => roles.includes(role))?.flag ?? null
+    return flag === null ? names : namesInRole(names, flag, PRINCIPAL_FUNCTIONS)
+  }
+}
+
+/** The SQL text of a resource's table, as `twinrule compile --target sql` emits it. */
+export function tableSql(resource: Resource, bundle: Bundle): string {
+  return tableObjects(resource, bundle)
+    .map(({ up }) => String(up))
+    .join('\n')
+}
+
+/** The SQL text of what guards the columns of a resource's table. */
+export function guardSql(resource: Resource, bundle: Bundle): string {
+  return [...guardFunctions(resource, bundle).map(functionObject), ...guardObjects(resource)]
+    .map(({ up }) => String(up))
+    .join('\n')
+}

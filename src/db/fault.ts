@@ -28,7 +28,7 @@ export function databaseFault(cause: unknown): TwinruleError {
   if (sqlstate === undefined || UNREACHABLE.test(sqlstate)) {
     return new DatabaseError('TWR_DB_UNREACHABLE', `the database cannot be reached: ${why}`, {
       sqlstate,
-      hint: 'check DATABASE_URL, the password and that the server is running',
+      hint: 'check the URL, the password and that the server is running',
       cause
     })
   }

@@ -166,7 +166,10 @@ async function untilNobodyBuilds(
   }
 }
 
-/** Making an index takes its time, and a timeout would leave half of it. Afterwards the session is as it was. */
+/**
+ * Making an index takes its time, and a timeout would leave half of it. Set for the session, because an index is made
+ * concurrently outside of a transaction, where SET LOCAL has no effect. Afterwards the session is as it was.
+ */
 async function unlimited<T>(client: ClientBase, work: () => Promise<T>): Promise<T> {
   const names = ['lock_timeout', 'statement_timeout']
   const { rows } = await client.query<{ name: string; value: string }>(

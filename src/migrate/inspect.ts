@@ -6,7 +6,7 @@ import { indexesOf, type WantedIndex } from '../backends/sql/indexes.js'
 import type { Bundle } from '../ir/model.js'
 import { createPolicy, dropPolicy, foundTables, restoreSteps } from './adopt.js'
 import { baseNames, type Run, readBooks, refuseMissing } from './books.js'
-import { withClient } from './connect.js'
+import { withDatabase } from './connect.js'
 import { PACKAGE } from './extras.js'
 import { migrationFailure } from './failure.js'
 import { type ForeignPolicy, foreignPolicies } from './foreign.js'
@@ -76,7 +76,7 @@ export function planBetween(from: Bundle, to: Bundle): Plan {
  * @throws DatabaseError TWR_DB_UNREACHABLE, or TWR_DB_MIGRATION when the database cannot be read
  */
 export async function inspect(options: Pick<MigrateOptions, 'database'> & Wanted): Promise<Inspection> {
-  return withClient(options.database, async client => {
+  return withDatabase(options.database, async client => {
     try {
       await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
       await client.query(SEARCH_PATH)

@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg'
 import { oldServer, UPDATE_SERVER } from '../db/server-version.js'
 import { DatabaseError } from '../errors/errors.js'
-import { withClient } from './connect.js'
+import { withDatabase } from './connect.js'
 import { goDown } from './down.js'
 import { migrationFailure } from './failure.js'
 import { dropIndexes, makeIndexes } from './indexes.js'
@@ -22,7 +22,7 @@ export interface MigrationReport {
  * @throws DatabaseError TWR_DB_UNREACHABLE, TWR_DB_MIGRATION with the migration's name and what to do, or TWR_DB_INDEX
  */
 export async function migrate(options: MigrateOptions): Promise<MigrationReport> {
-  return withClient(options.database, client => migrateOn(client, options))
+  return withDatabase(options.database, client => migrateOn(client, options))
 }
 
 async function migrateOn(client: ClientBase, options: MigrateOptions): Promise<MigrationReport> {

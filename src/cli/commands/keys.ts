@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import pg from 'pg'
+import type { ClientBase } from 'pg'
+import { withClient } from '../../db/client.js'
 import {
   type ContextKey,
   contextKey,
@@ -100,22 +101,18 @@ async function retire(kid: string, flags: KeyFlags, io: Io): Promise<number> {
   return EXIT.ok
 }
 
-async function onClient<T>(flags: KeyFlags, io: Io, work: (client: pg.Client) => Promise<T>): Promise<T> {
+async function onClient<T>(flags: KeyFlags, io: Io, work: (client: ClientBase) => Promise<T>): Promise<T> {
   const url = flags.database ?? variable(io, 'TWINRULE_MIGRATE_DATABASE_URL')
   if (url === undefined) {
     return refuseKey('no database: --database and TWINRULE_MIGRATE_DATABASE_URL are not set')
   }
-  const client = new pg.Client({ connectionString: url, application_name: 'twinrule keys' })
-  // a server that goes away must reject the running query, not end the process
-  client.on('error', () => {})
-  try {
-    await client.connect()
-    return await work(client)
-  } catch (cause) {
-    throw databaseFault(cause)
-  } finally {
-    await client.end().catch(() => {})
-  }
+  return withClient(url, 'twinrule keys', async client => {
+    try {
+      return await work(client)
+    } catch (cause) {
+      throw databaseFault(cause)
+    }
+  })
 }
 
 function keyFrom(io: Io): ContextKey | undefined {

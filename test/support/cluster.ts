@@ -30,7 +30,8 @@ export interface Cluster {
   readonly adminUrl: string
   /** Whether this process started the server, so that its pg_hba.conf is the one written here. */
   readonly own: boolean
-  database(name?: string): Promise<Database>
+  /** A database of its own, empty unless it is a copy of another, to which nobody is connected. */
+  database(name?: string, template?: string): Promise<Database>
   stop(): Promise<void>
 }
 
@@ -204,8 +205,8 @@ function clusterAt(adminUrl: string, own: boolean, stop: () => Promise<void>): C
     adminUrl,
     own,
     stop,
-    async database(name = `twinrule_test_${randomBytes(6).toString('hex')}`) {
-      await asAdmin(adminUrl, `CREATE DATABASE ${name}`)
+    async database(name = `twinrule_test_${randomBytes(6).toString('hex')}`, template = 'template1') {
+      await asAdmin(adminUrl, `CREATE DATABASE ${name} TEMPLATE ${template}`)
       return databaseAt(adminUrl, name)
     }
   }

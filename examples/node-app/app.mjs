@@ -46,7 +46,7 @@ const touched = await withTenant(GUS, client => client.query(update, ['Acme logi
 say(`gus updates Acme logistics: ${touched.rowCount} rows`)
 
 const publish = client =>
-  client.query("UPDATE agents SET sharing_mode = 'global' WHERE name = 'Globex research'")
+  client.query("SELECT twinrule.share_globally('agent', id) FROM agents WHERE name = 'Globex research'")
 say(`gus publishes Globex research: ${await withTenant(GUS, publish).catch(error => error.message)}`)
 
 say(`root sees as a member: ${(await withTenant(ROOT, names)).join(', ')}`)

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
 import { accessObjects } from '../backends/sql/access.js'
-import { ROLES } from '../backends/sql/names.js'
+import { OWNER_ROLES, ROLES } from '../backends/sql/names.js'
 import { TENANCY_POLICIES } from '../backends/sql/tenancy.js'
 import { DatabaseError } from '../errors/errors.js'
 import type { Bundle } from '../ir/model.js'
@@ -56,8 +56,6 @@ SELECT current_user::text AS login,
      AND c.relname || '.' || p.polname <> ALL ($3)) AS foreign,
   current_setting('server_version_num')::integer AS version`
 
-/** Roles that would let the login change or go around what twinrule generated. */
-const PRIVATE_ROLES = [ROLES.context, ROLES.facts]
 const TENANCY = TENANCY_POLICIES.map(({ table }) => table)
 
 /**
@@ -68,7 +66,7 @@ const TENANCY = TENANCY_POLICIES.map(({ table }) => table)
  */
 export async function guardDatabase(pool: Pool, bundle: Bundle, options: GuardOptions = {}): Promise<void> {
   const tables = [...TENANCY, ...bundle.resources.flatMap(({ table }) => (table === null ? [] : [table]))]
-  const values = [PRIVATE_ROLES, tables, ownPolicies(bundle)]
+  const values = [OWNER_ROLES, tables, ownPolicies(bundle)]
   const { rows } = await pool.query<Login>(LOOK, values).catch(refuse)
   const [login] = rows
   if (login === undefined) throw new DatabaseError('TWR_DB_FAULT', 'the database did not describe the login')

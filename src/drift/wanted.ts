@@ -1,4 +1,4 @@
-import { ROLES } from '../backends/sql/names.js'
+import { OWNER_ROLES, ROLES } from '../backends/sql/names.js'
 import { plainRelations } from '../backends/sql/related.js'
 import { flagRoles, managedRoles } from '../backends/sql/roles.js'
 import type { Catalog, CatalogItem, CatalogKind, Fact } from '../db/catalog/item.js'
@@ -113,7 +113,7 @@ function mayBeRecorded({ kind, name, facts }: CatalogItem, bundle: Bundle): bool
       return !name.startsWith('twinrule_')
     case 'membership': {
       const [member, role] = [String(facts['member']), String(facts['role'])]
-      return !managedRoles(bundle).includes(member) && role !== ROLES.context && role !== ROLES.facts
+      return !managedRoles(bundle).includes(member) && !OWNER_ROLES.includes(role)
     }
     default:
       return true

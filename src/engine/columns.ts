@@ -1,6 +1,6 @@
 import { compilePredicate, type Now } from '../backends/compiled.js'
 import type { Values } from '../ir/evaluate.js'
-import { changedColumns } from '../ir/gates.js'
+import { changedColumns, immutableReason } from '../ir/gates.js'
 import type { Resource } from '../ir/model.js'
 import { normalize } from '../ir/normal-form.js'
 import type { Refusal } from './attributes.js'
@@ -16,8 +16,7 @@ export function columnJudge(resource: Resource): ColumnJudge {
   return (principal, old, next, now) => {
     const changed = changedColumns(resource, old, next)
     const fixed = changed.find(column => resource.immutable.includes(column))
-    if (fixed !== undefined)
-      return { code: 'immutable_column', reason: `${resource.name}.${fixed} never changes` }
+    if (fixed !== undefined) return { code: 'immutable_column', reason: immutableReason(resource, fixed) }
     for (const { columns, permits } of rules) {
       const column = changed.find(one => columns.includes(one))
       if (column === undefined || permits(principal, old, now)) continue

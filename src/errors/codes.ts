@@ -57,6 +57,11 @@ export const CODES = {
   TWR_POLICY_NOT_PORTABLE: { title: 'A condition cannot be said with plain CASL rules', exit: 1 },
   TWR_POLICY_RELATION: { title: 'A relation is not declared as it must be', exit: 1 },
   TWR_POLICY_UNKNOWN_RELATION: { title: 'A condition uses a relation that is not declared', exit: 1 },
+  TWR_POLICY_SOFT_DELETE: {
+    title: '`soft_delete` names a column that cannot hold the time of a deletion',
+    exit: 1
+  },
+  TWR_POLICY_THROUGH: { title: 'A column rule cannot be carried out by the function that it names', exit: 1 },
   TWR_POLICY_INCLUDE: { title: 'A file includes a preset that does not exist', exit: 1 },
   TWR_POLICY_INVARIANT: { title: 'An invariant names a resource that is not declared', exit: 1 },
   TWR_TEST_NO_FILES: { title: 'There is no policy test to run', exit: 2 },

@@ -190,6 +190,11 @@ export function gateOpener(resource: Resource, gate: Gate): (at: Case) => boolea
     )
 }
 
+/** Why an update cannot change an immutable column, in words. */
+export function immutableReason({ name, softDelete }: Resource, column: string): string {
+  return `${name}.${column} ${column === softDelete ? 'is set by a soft delete alone' : 'never changes'}`
+}
+
 /** What keeps an update from changing a column: nobody may, or the rule of a group of columns. */
 export type ColumnBar = { readonly kind: 'immutable' } | { readonly kind: 'rule'; readonly index: number }
 

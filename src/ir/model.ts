@@ -43,10 +43,17 @@ export interface Rule {
   readonly span?: Span
 }
 
-/** Who may change some columns: `when` is asked of the row as it was. */
+/** The functions of the database that change columns in the one way that makes sense of them. */
+export type Through = 'share' | 'transfer'
+
+/**
+ * Who may change some columns: `when` is asked of the row as it was. With `through` the database lets them change by
+ * that function alone.
+ */
 export interface ColumnRule {
   readonly columns: readonly string[]
   readonly when: Condition
+  readonly through: Through | null
   readonly span?: Span
 }
 
@@ -72,6 +79,8 @@ export interface Resource {
   /** Columns that no update changes. */
   readonly immutable: readonly string[]
   readonly columnRules: readonly ColumnRule[]
+  /** The column that says when a row was deleted which is kept; one of `immutable`, because only a delete sets it. */
+  readonly softDelete: string | null
   readonly span?: Span
 }
 

@@ -136,11 +136,18 @@ function group(kind: 'and' | 'or', parts: readonly Nnf[]): Nnf {
   return kept.length === 1 ? only : { kind, of: kept }
 }
 
-/** Drops each part that another makes superfluous: in an or what implies it, in an and what it implies. */
+/**
+ * Drops each part that the others make superfluous: in an or what implies one of them, in an and what they imply
+ * together. The longest first, so that what is left is short.
+ */
 function absorb(kind: 'and' | 'or', parts: readonly Nnf[]): readonly Nnf[] {
-  const superfluous = (part: Nnf, other: Nnf) => (kind === 'or' ? implies(part, other) : implies(other, part))
-  return parts.filter(
-    (part, i) =>
-      !parts.some((other, j) => i !== j && superfluous(part, other) && !(j > i && superfluous(other, part)))
-  )
+  const kept = new Set(parts)
+  for (const part of [...parts].sort((a, b) => keyOf(b).length - keyOf(a).length)) {
+    const others = [...kept].filter(other => other !== part)
+    if (others.length === 0) break
+    const superfluous =
+      kind === 'or' ? others.some(other => implies(part, other)) : implies({ kind: 'and', of: others }, part)
+    if (superfluous) kept.delete(part)
+  }
+  return parts.filter(part => kept.has(part))
 }

@@ -5,17 +5,19 @@ import { resolveCondition, type Surroundings } from './conditions.js'
 import { type Declared, mapping, texts } from './sections.js'
 import type { Path, Source } from './source.js'
 import { suggest } from './suggest.js'
+import { resolveThrough } from './write-functions.js'
 
 /** The columns that no update changes, of a resource and its traits, sorted. */
 export function resolveImmutable(
   owners: readonly Declared[],
+  softDelete: string | null,
   around: Surroundings,
   problems: PolicyError[]
 ): readonly string[] {
   const names = owners.flatMap(({ value, source, path }) =>
     knownColumns(mapping(value)['immutable'], source, [...path, 'immutable'], around, problems)
   )
-  return [...new Set(names)].sort()
+  return [...new Set(softDelete === null ? names : [...names, softDelete])].sort()
 }
 
 /** The column rules of a resource and its traits, in a fixed order. One with a mistake is reported and left out. */
@@ -31,12 +33,14 @@ export function resolveColumnRules(
       const at = [...path, 'column_rules', i]
       const columns = knownColumns(mapping(one)['columns'], source, [...at, 'columns'], around, problems)
       const when = resolveCondition(mapping(one)['when'], source, [...at, 'when'], around, problems)
+      const through = resolveThrough({ name: '', value: one, source, path: at }, columns, around, problems)
       return when === null || columns.length === 0
         ? []
-        : [{ columns: [...new Set(columns)].sort(), when, span: source.spanOf(at) }]
+        : [{ columns: [...new Set(columns)].sort(), when, through, span: source.spanOf(at) }]
     })
   })
-  const key = (rule: ColumnRule): string => `${rule.columns.join(' ')} ${keyOf(normalize(rule.when))}`
+  const key = (rule: ColumnRule): string =>
+    `${rule.columns.join(' ')} ${keyOf(normalize(rule.when))} ${rule.through ?? ''}`
   return rules.sort((a, b) => (key(a) < key(b) ? -1 : 1))
 }
 

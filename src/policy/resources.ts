@@ -9,6 +9,7 @@ import { type Declared, mapping, texts } from './sections.js'
 import type { Path, Source } from './source.js'
 import { suggest } from './suggest.js'
 import { reservedProblems } from './validate.js'
+import { resolveSoftDelete } from './write-functions.js'
 
 /** Everything that resources refer to. */
 export interface Declarations {
@@ -58,6 +59,7 @@ export function resolveResource(
 ): Resource {
   const { declared, owners, columns, table } = outline
   const { relations } = around
+  const softDelete = resolveSoftDelete(owners, around, problems)
   const rules = mergedRules(owners, problems)
     .map(text => resolveRule(text, all.actions, around, problems))
     .filter(rule => rule !== null)
@@ -67,8 +69,9 @@ export function resolveResource(
     columns: [...columns.values()].filter(column => column !== null).sort(byName),
     relations: [...relations.values()].flatMap(one => (one === null ? [] : [one.relation])).sort(byName),
     rules: rules.sort((a, b) => (a.id < b.id ? -1 : 1)),
-    immutable: resolveImmutable(owners, around, problems),
+    immutable: resolveImmutable(owners, softDelete, around, problems),
     columnRules: resolveColumnRules(owners, around, problems),
+    softDelete,
     span: declared.source.keySpanOf(declared.path)
   }
 }

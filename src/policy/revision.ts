@@ -36,7 +36,13 @@ export function revisionOf({ context, actions, principal, resources }: Resolved)
         ...r.columns.map(c => [c.name, fullType(c.type), c.nullable])
       ]),
       ['immutable', ...resource.immutable],
-      ...resource.columnRules.map(r => ['column rule', r.columns, keyOf(normalize(r.when))])
+      ...resource.columnRules.map(r => [
+        'column rule',
+        r.columns,
+        keyOf(normalize(r.when)),
+        ...(r.through === null ? [] : [r.through])
+      ]),
+      ...(resource.softDelete === null ? [] : [['soft delete', resource.softDelete]])
     ])
   ]
   return createHash('sha256').update(JSON.stringify(canonical)).digest('hex')

@@ -62,10 +62,23 @@ export const column_rules = {
         uniqueItems: true,
         items: { type: 'string' }
       },
-      when: { ...condition, description: `Asked of the row as it was. ${condition.description}` }
+      when: { ...condition, description: `Asked of the row as it was. ${condition.description}` },
+      through: {
+        description:
+          'The function by which alone these columns change in the database: share (is_shared, sharing_mode, shared_with) or transfer (tenant_id).',
+        enum: ['share', 'transfer']
+      }
     }
   },
   examples: [[{ columns: ['tenant_id'], when: 'principal.is_platform_admin' }]]
+}
+
+/** The column of deletions that keep the row. */
+export const soft_delete = {
+  description:
+    'A column that is null until the row is deleted by twinrule.soft_delete(), which keeps the row. No update changes it.',
+  type: 'string',
+  examples: ['deleted_at']
 }
 
 /** The relations of a resource. */

@@ -1,6 +1,15 @@
 import { ACTIONS, CONTEXT_MODES } from '../ir/model.js'
 import { invariants } from './schema-invariants.js'
-import { column_rules, columns, condition, immutable, names, relations, rules } from './schema-parts.js'
+import {
+  column_rules,
+  columns,
+  condition,
+  immutable,
+  names,
+  relations,
+  rules,
+  soft_delete
+} from './schema-parts.js'
 
 /** The JSON Schema (draft 07) of a policy file; shipped as schema/policy.schema.json, from which editors complete. */
 export const POLICY_SCHEMA = {
@@ -96,7 +105,7 @@ export const POLICY_SCHEMA = {
       additionalProperties: {
         type: 'object',
         additionalProperties: false,
-        properties: { columns, relations, immutable, column_rules, rules }
+        properties: { columns, relations, immutable, column_rules, soft_delete, rules }
       }
     },
     resources: {
@@ -123,6 +132,7 @@ export const POLICY_SCHEMA = {
           relations,
           immutable,
           column_rules,
+          soft_delete,
           rules
         }
       },

@@ -2,6 +2,7 @@ import { guardFunctions, guardObjects } from '../backends/sql/column-guards.js'
 import { functionObject } from '../backends/sql/function.js'
 import { accessorOf, CLAIMS, entranceOf, VERIFIED_USER } from '../backends/sql/names.js'
 import { roleViews, tableObjects } from '../backends/sql/policies.js'
+import { appRoles, writerRoles } from '../backends/sql/roles.js'
 import type { Bundle, Resource } from '../ir/model.js'
 import { type Names, namesInRole, namesOf, type PrincipalFunctions } from './names.js'
 import { type Parser, readTable, type TableSecurity } from './read-back.js'
@@ -54,9 +55,13 @@ export function readColumnGuard(
   emitted?: Emitted
 ): ColumnGuard | null {
   if (resource.table === null) return null
-  const roles = roleViews(bundle).map(({ role }) => role)
-  const names = guardNames(resource, bundle, { roles, functions: PRINCIPAL_FUNCTIONS })
+  const names = guardNames(resource, bundle, { roles: guardRoles(bundle), functions: PRINCIPAL_FUNCTIONS })
   return readGuard((emitted?.guards ?? guardSql)(resource, bundle), resource.table, names, parsers)
+}
+
+/** The roles of which a trigger may ask: those of applications, and those that write for them. */
+export function guardRoles(bundle: Bundle): readonly string[] {
+  return [...appRoles(bundle), ...writerRoles(bundle)]
 }
 
 /** The functions through which the generated SQL sees the principal. */

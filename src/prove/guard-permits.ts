@@ -27,11 +27,11 @@ function raised(steps: ReadFunction['steps']): SqlExpression {
   return { kind: 'or', of: ways }
 }
 
-/** A guard's expression as it is in one role. */
+/** A guard's expression as it is in one role, for statements that run as that role itself. */
 export function inRole(expression: SqlExpression, role: string): SqlExpression {
   return replaced(expression, one => {
     const asked = roleOf(one)
-    return asked === null ? one : { kind: 'const', value: asked === role }
+    return asked === null ? one : { kind: 'const', value: asked.role === role }
   })
 }
 

@@ -37,10 +37,16 @@ export function isRole(role: string): SqlExpression {
   return { kind: 'bool', of: { kind: 'column', name: `role ${role}`, type: BOOL } }
 }
 
-/** The role of `isRole`; null for any other expression. */
-export function roleOf(expression: SqlExpression): string | null {
+/** The same of the role that the caller of a function is in, which runs as its owner. */
+function isCaller(role: string): SqlExpression {
+  return { kind: 'bool', of: { kind: 'column', name: `caller ${role}`, type: BOOL } }
+}
+
+/** The role of `isRole` or `isCaller`, and which of them; null for any other expression. */
+export function roleOf(expression: SqlExpression): { readonly of: string; readonly role: string } | null {
   if (expression.kind !== 'bool' || expression.of.kind !== 'column') return null
-  return expression.of.name.startsWith('role ') ? expression.of.name.slice('role '.length) : null
+  const [, of, role] = /^(role|caller) (.*)$/s.exec(expression.of.name) ?? []
+  return of === undefined || role === undefined ? null : { of, role }
 }
 
 /**
@@ -62,7 +68,7 @@ export function readGuardCondition(node: unknown, names: GuardNames): SqlExpress
       return readActive(fields)
     case 'A_Expr':
       if (fields['kind'] === 'AEXPR_DISTINCT') return readDistinct(fields, names)
-      return isCurrentUser(fields) ? readRole(fields, names) : readExpression(node, names)
+      return isAboutRole(fields) ? readRole(fields, names) : readExpression(node, names)
     default:
       return readExpression(node, names)
   }
@@ -109,18 +115,53 @@ function readDistinct(fields: Tree, { columns }: GuardNames): SqlExpression {
   return column !== undefined && columns.has(column) ? distinct(column) : refuse(`the column ${column}`)
 }
 
-function isCurrentUser(fields: Tree): boolean {
-  const { lexpr } = fields
-  return lexpr !== undefined && kindOf(lexpr)[0] === 'SQLValueFunction'
+function isAboutRole({ lexpr }: Tree): boolean {
+  return lexpr !== undefined && ['SQLValueFunction', 'CoalesceExpr'].includes(kindOf(lexpr)[0])
 }
 
+/** `current_user = 'role'`, `<> 'role'` or `IN ('role')`, and the first of them about the caller of a function. */
 function readRole(fields: Tree, { roles }: GuardNames): SqlExpression {
-  only(fields, 'A_Expr', 'kind', 'name', 'lexpr', 'rexpr')
-  must(fields, 'kind', 'AEXPR_OP')
-  const value = fieldsOf(fields['lexpr'], 'SQLValueFunction', 'op', 'typmod')
-  must(value, 'op', 'SVFOP_CURRENT_USER')
-  const constant = fieldsOf(fields['rexpr'], 'A_Const', 'sval')
-  const role = textOf(treeOf(constant['sval'], 'a name')['sval'])
-  if (nameOf(fields['name']).join('.') !== '=' || !roles.includes(role)) return refuse(`the role ${role}`)
-  return isRole(role)
+  const { kind, name, lexpr, rexpr } = only(fields, 'A_Expr', 'kind', 'name', 'lexpr', 'rexpr')
+  const [operator] = nameOf(name)
+  const role = (node: unknown): string => {
+    const read = textOf(treeOf(fieldsOf(node, 'A_Const', 'sval')['sval'], 'a name')['sval'])
+    return roles.includes(read) ? read : refuse(`the role ${read}`)
+  }
+  if (kindOf(lexpr)[0] === 'CoalesceExpr') {
+    mustBeCaller(lexpr)
+    return kind === 'AEXPR_OP' && operator === '=' ? isCaller(role(rexpr)) : refuse(`a caller by ${operator}`)
+  }
+  mustBeValue(lexpr, 'SVFOP_CURRENT_USER')
+  if (kind === 'AEXPR_IN' && operator === '=') {
+    const items = listOf(fieldsOf(rexpr, 'List', 'items')['items'])
+    return { kind: 'or', of: items.map(item => isRole(role(item))) }
+  }
+  if (kind !== 'AEXPR_OP' || (operator !== '=' && operator !== '<>')) return refuse(`a role by ${operator}`)
+  const of = isRole(role(rexpr))
+  return operator === '=' ? of : { kind: 'not', of }
+}
+
+function mustBeValue(node: unknown, op: string): void {
+  must(fieldsOf(node, 'SQLValueFunction', 'op', 'typmod'), 'op', op)
+}
+
+/** `COALESCE(NULLIF(current_setting('role'), 'none'), session_user::text)`: `SET ROLE`, or else the login. */
+function mustBeCaller(node: unknown): void {
+  const [entered, login, ...more] = listOf(fieldsOf(node, 'CoalesceExpr', 'args')['args'])
+  const unless = fieldsOf(entered, 'A_Expr', 'kind', 'name', 'lexpr', 'rexpr')
+  must(unless, 'kind', 'AEXPR_NULLIF')
+  const call = fieldsOf(unless['lexpr'], 'FuncCall', 'funcname', 'args', 'funcformat')
+  const [setting, ...others] = listOf(call['args'])
+  const cast = fieldsOf(login, 'TypeCast', 'arg', 'typeName')
+  mustBeValue(cast['arg'], 'SVFOP_SESSION_USER')
+  const type = nameOf(treeOf(cast['typeName'], 'a type')['names']).join('.')
+  const isIt =
+    nameOf(call['funcname']).join('.') === 'current_setting' &&
+    isText(setting, 'role') &&
+    isText(unless['rexpr'], 'none')
+  if (!isIt || type !== 'text' || others.length + more.length > 0) refuse('a COALESCE that is not the caller')
+}
+
+function isText(node: unknown, text: string): boolean {
+  return treeOf(fieldsOf(node, 'A_Const', 'sval')['sval'], 'a text')['sval'] === text
 }

@@ -77,6 +77,7 @@ async function attempt({ client, key }: Session, one: TestCase, role: string | n
         await client.query(`DELETE FROM ${target} WHERE "id"::text = $1`, [what.id])
       })
     }
+    if (action === 'update') await grantThrough(client, one, role ?? ROLES.app)
     const granted = await grantedColumns(client, table, role ?? ROLES.app)
     const demanded = await demandedColumns(client, table, Object.keys(what.columns))
     await enterContext(client, key, { user: who.id, tenant: who.tenant.id, role })
@@ -94,6 +95,23 @@ async function attempt({ client, key }: Session, one: TestCase, role: string | n
     await client.query('ROLLBACK TO SAVEPOINT ask')
     await client.query('RELEASE SAVEPOINT ask')
   }
+}
+
+/**
+ * Grants UPDATE of the columns that only a function writes: it writes them under the same rules, which answer here
+ * whatever the change is.
+ */
+async function grantThrough(
+  client: ClientBase,
+  { what: { resource } }: TestCase,
+  role: string
+): Promise<void> {
+  const columns = resource.columnRules.flatMap(rule => (rule.through === null ? [] : rule.columns))
+  if (columns.length === 0) return
+  const written = join(columns.map(id), ', ')
+  await client.query(
+    String(sql`GRANT UPDATE (${written}) ON public.${id(resource.table ?? '')} TO ${id(role)}`)
+  )
 }
 
 interface Granted {

@@ -2,6 +2,7 @@ import t from 'tap'
 import { demoDatabase, exampleBundle } from '../support/example.js'
 import { assault, SECRET_LAST } from './attack.js'
 import { CONTEXT_ATTACKS } from './contexts.js'
+import { FUNCTION_ATTACKS } from './functions.js'
 import { STATEMENT_ATTACKS } from './statements.js'
 
 const database = await demoDatabase(t, await exampleBundle())
@@ -14,7 +15,8 @@ t.teardown(() => Promise.all([owner.end(), attacker.end(), victim.end()]))
 
 t.test('free SQL as the app role, with a valid token of one member, gets nothing else', async t => {
   await owner.query(SECRET_LAST)
-  await assault([...CONTEXT_ATTACKS, ...STATEMENT_ATTACKS], { attacker, victim, owner }, ({ name }, got) => {
+  const attacks = [...CONTEXT_ATTACKS, ...STATEMENT_ATTACKS, ...FUNCTION_ATTACKS]
+  await assault(attacks, { attacker, victim, owner }, ({ name }, got) => {
     t.equal(got, null, name)
     return true
   })

@@ -3,6 +3,8 @@ import { accessObjects } from '../../src/backends/sql/access.js'
 import { demoDatabase, exampleBundle } from '../support/example.js'
 import { assault, SECRET_LAST } from './attack.js'
 import { CONTEXT_ATTACKS } from './contexts.js'
+import { FUNCTION_MUTANTS } from './function-mutants.js'
+import { FUNCTION_ATTACKS } from './functions.js'
 import { MUTANTS, mutate, SWITCHES } from './mutants.js'
 import { STATEMENT_ATTACKS } from './statements.js'
 
@@ -21,7 +23,7 @@ async function broken(): Promise<string | null> {
   let first: string | null = null
   try {
     await assault(
-      [...CONTEXT_ATTACKS, ...STATEMENT_ATTACKS],
+      [...CONTEXT_ATTACKS, ...STATEMENT_ATTACKS, ...FUNCTION_ATTACKS],
       { attacker, victim, owner },
       ({ name }, got) => {
         if (got !== null) first = `${name}: ${got}`
@@ -37,15 +39,19 @@ async function broken(): Promise<string | null> {
 /** Mutants that no attack can tell from the real thing, and why that is so. */
 const HARMLESS: Readonly<Record<string, string>> = {
   'the settings stay for the session': 'the seal is worth nothing in another transaction',
-  'its right to be called': 'the function asks by itself who calls it'
+  'its right to be called': 'the function asks by itself who calls it',
+  'a new row may be global':
+    'UPDATE of the columns of sharing is granted to nobody; share_globally() asks its own policy',
+  'any row may be shared': 'the rule about the new row and the column rules refuse it as well'
 }
 
 t.test('every safeguard that is taken out lets an attack through', { timeout: 300_000 }, async t => {
   await owner.query(SECRET_LAST)
   t.equal(await broken(), null, 'with all of them, none gets through')
-  t.ok(MUTANTS.length + SWITCHES.length >= 50, `${MUTANTS.length + SWITCHES.length} mutants`)
+  const mutants = [...MUTANTS, ...FUNCTION_MUTANTS]
+  t.ok(mutants.length + SWITCHES.length >= 50, `${mutants.length + SWITCHES.length} mutants`)
   const made = [
-    ...MUTANTS.map(mutant => {
+    ...mutants.map(mutant => {
       const { before, after } = mutate(objects, mutant)
       return { name: mutant.name, off: after, on: before }
     }),

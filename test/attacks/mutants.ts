@@ -211,7 +211,7 @@ const POLICIES: readonly SqlMutant[] = [
   {
     name: 'a shared row may be changed',
     object: CHANGE,
-    from: /"tenant_id" = [^\n]*/g,
+    from: /"tenant_id" = (?:\(SELECT [^)]*\(\)\)|twinrule\.claimed_tenant_id\(\))/g,
     to: '"shared_with" IS NOT NULL'
   },
   { name: 'no WITH CHECK', object: CHANGE, from: /WITH CHECK \([\s\S]*\);/, to: 'WITH CHECK (true);' },
@@ -318,6 +318,16 @@ export const SWITCHES: readonly { readonly name: string; readonly off: string; r
       'no membership of an owner',
       'GRANT twinrule_context TO twinrule_app',
       'REVOKE twinrule_context FROM twinrule_app'
+    ],
+    [
+      'no membership of those who delete',
+      'GRANT twinrule_remover TO twinrule_app',
+      'REVOKE twinrule_remover FROM twinrule_app'
+    ],
+    [
+      'no membership of those who share',
+      'GRANT twinrule_sharer TO twinrule_app',
+      'REVOKE twinrule_sharer FROM twinrule_app'
     ],
     [
       "no trigger of one's own",

@@ -71,8 +71,8 @@ for (const [server, policies] of SERVERS) {
     t.test(`a policy of another text is judged by what it means, ${major}`, async t => {
       const policy = (open: string, guard: string) =>
         `${open} AND CASE WHEN (SELECT twinrule.get_current_user_id()) IS NULL THEN false WHEN ${guard} THEN true ELSE false END`
-      const open = 'twinrule.claimed_tenant_id() = tenant_id'
-      const guard = '(SELECT twinrule.context_tenant_id()) = tenant_id'
+      const open = '(deleted_at IS NULL AND twinrule.claimed_tenant_id() = tenant_id)'
+      const guard = '(deleted_at IS NULL AND (SELECT twinrule.context_tenant_id()) = tenant_id)'
       const put = (using: string) => after(`ALTER POLICY twinrule_tools_delete ON tools USING (${using})`)
       const rewritten = await put(policy(open, guard))
       t.match(rewritten, {

@@ -11,7 +11,7 @@ const MODELS = { maxModels: 20_000 }
 /** What applications and operators do every day. */
 const HARMLESS = [
   'ALTER TABLE agents ADD COLUMN notes text',
-  'ALTER TABLE agents DROP COLUMN deleted_at',
+  'ALTER TABLE agents DROP COLUMN updated_at',
   "ALTER TABLE agents ALTER COLUMN name SET DEFAULT 'unnamed'",
   'CREATE INDEX agents_by_name ON agents (name)',
   "ALTER TABLE agents ADD CHECK (name <> '')",

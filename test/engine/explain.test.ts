@@ -69,14 +69,14 @@ t.test('a deny is explained rule by rule, with what would allow it', async t => 
   who asks  id: "${user('b')}", is_platform_admin: null, tenant_id: "${tenant('b')}", tenant_type: "client"
 
 1. read: no, no rule allows it
-   global does not allow (when at policies/platform.yaml:45:7)
+   global does not allow (when at policies/platform.yaml:52:7)
       false    resource.sharing_mode == "global"  resource.sharing_mode is "selective"
-   owner does not allow (when at policies/platform.yaml:41:7)
+   owner does not allow (when at policies/platform.yaml:48:7)
       false    resource.tenant_id == principal.tenant_id
                resource.tenant_id is "${tenant('a')}", principal.tenant_id is "${tenant('b')}"
-   platform-admin does not allow (when at policies/platform.yaml:38:7)
+   platform-admin does not allow (when at policies/platform.yaml:45:7)
       unknown  principal.is_platform_admin  principal.is_platform_admin is null
-   selective does not allow (when at policies/platform.yaml:48:7)
+   selective does not allow (when at policies/platform.yaml:55:7)
       unknown  principal.tenant_id in resource.shared_with
                principal.tenant_id is not in it, and resource.shared_with holds a null, which could be it
 

@@ -208,7 +208,7 @@ t.test('the tables that twinrule makes fit the policies of the repository', asyn
   t.teardown(() => client.end())
   const { mismatches, tables, columns } = await checkLive(client, bundle)
   t.same(mismatches, [])
-  t.same([tables, columns], [5, 45])
+  t.same([tables, columns], [5, 50])
   const { bundle: collaboration } = await loadFolder('examples/collaboration/policies')
   if (collaboration === null) throw new Error('the example does not compile')
   const found = await checkLive(client, collaboration)

@@ -67,6 +67,20 @@ t.test('forbids, column rules and added actions are checked like everything else
     [doc('column_rules: [{ columns: [nn], when: mine }]'), ['10:153 TWR_POLICY_UNKNOWN_COLUMN']],
     [doc('column_rules: [{ columns: [n], when: minne }]'), ['10:163 TWR_POLICY_UNKNOWN_MACRO']],
     [doc('column_rules: [{ columns: [n] }]'), ['10:141 TWR_POLICY_SCHEMA']],
+    [doc('column_rules: [{ columns: [n], when: mine, through: sharing }]'), ['10:178 TWR_POLICY_SCHEMA']],
+    [doc('column_rules: [{ columns: [n], when: mine, through: transfer }]'), ['10:178 TWR_POLICY_THROUGH']],
+    [
+      doc('column_rules: [{ columns: [tenant_id], when: mine, through: share }]'),
+      ['10:186 TWR_POLICY_THROUGH']
+    ],
+    [doc('column_rules: [{ columns: [tenant_id], when: mine, through: transfer }]'), []],
+    [
+      doc('column_rules: [{ columns: [tenant_id, n], when: mine, through: transfer }]'),
+      ['10:189 TWR_POLICY_THROUGH']
+    ],
+    [doc('soft_delete: open'), ['10:139 TWR_POLICY_SOFT_DELETE']],
+    [doc('soft_delete: opne'), ['10:139 TWR_POLICY_UNKNOWN_COLUMN']],
+    [doc('soft_delete: [open]'), ['10:139 TWR_POLICY_SCHEMA']],
     [
       `${HEAD}actions: { publish: { command: update }, invoke: {} }\nresources: { doc: { columns: ${COLUMNS}, rules: { r: { allow: [publish, invoke], when: mine } } } }`,
       []
@@ -113,4 +127,47 @@ invariants:
   - never: { action: read, when: '!mine' }
 `
   t.same(problemsOf(file), ['10:27 TWR_POLICY_UNKNOWN_TRAIT'])
+})
+
+t.test('soft_delete is null until the deletion, declared once, and no update changes it', async t => {
+  const file = (columns: string, more = '') => `${HEAD}traits:
+  kept: { columns: { gone: timestamptz }, soft_delete: gone }
+resources:
+  doc: { columns: { id: uuid!, ${columns} }, ${more} }
+`
+  const { bundle } = loadTexts({ 'p.yaml': file('n: int', 'use: [kept], immutable: [id]') })
+  t.match(bundle?.resources, [{ softDelete: 'gone', immutable: ['gone', 'id'] }])
+  t.match(loadTexts({ 'p.yaml': file('n: int', 'use: []') }).bundle?.resources, [
+    { softDelete: null, immutable: [] }
+  ])
+  t.same(problemsOf(file('at: timestamptz!', 'soft_delete: at')), ['13:65 TWR_POLICY_SOFT_DELETE'])
+  t.same(problemsOf(file('at: timestamptz', 'use: [kept], soft_delete: at')), ['13:64 TWR_POLICY_DUPLICATE'])
+  t.same(
+    problemsOf(file('at: timestamp', 'soft_delete: at')),
+    ['13:36 TWR_POLICY_UNKNOWN_TYPE'],
+    'reported once'
+  )
+})
+
+t.test('share() writes columns of one shape', async t => {
+  const file = (mode: string, shared = 'set<uuid>', is = 'bool') => `${HEAD}resources:
+  doc:
+    columns: { id: uuid!, is_shared: ${is}, sharing_mode: ${mode}, shared_with: ${shared} }
+    column_rules: [{ columns: [shared_with, is_shared, sharing_mode], when: principal.is_platform_admin, through: share }]
+`
+  const withModes = (...labels: readonly string[]) =>
+    file('modes').replace('mode: [private, global]', `mode: [private, global], modes: [${labels.join(', ')}]`)
+  t.same(problemsOf(file('text')), [])
+  t.same(problemsOf(withModes('private', 'selective')), [])
+  for (const wrong of [
+    withModes('private', 'global'),
+    file('bool'),
+    file('text', 'set<text>'),
+    file('text', 'uuid'),
+    file('text', 'set<uuid>', 'text')
+  ]) {
+    t.same(problemsOf(wrong), ['13:115 TWR_POLICY_THROUGH'])
+  }
+  const revision = (text: string) => loadTexts({ 'p.yaml': text }).bundle?.revision
+  t.not(revision(file('text')), revision(file('text').replace(', through: share', '')))
 })

@@ -63,6 +63,38 @@ t.test('what else a function or trigger may hold is not read, so nothing is prov
   }
 })
 
+t.test(
+  'in a function that writes for applications the role of its caller is asked, and nothing else',
+  async t => {
+    const kept = bundleOf(
+      GUARDED.replace('{ id: uuid!, folder_id', '{ gone: timestamptz, id: uuid!, folder_id').replace(
+        '    relations: { folder: { one: folder } }\n',
+        '    relations: { folder: { one: folder } }\n    soft_delete: gone\n'
+      )
+    )
+    t.equal((await prove(kept)).verdict, 'proved')
+    const login = `COALESCE(NULLIF(current_setting('role'), 'none'), session_user::text) = 'twinrule_app'`
+    const changes: readonly (readonly [string, string, string | RegExp])[] = [
+      [" AND current_user <> 'twinrule_remover'", '', 'proved'],
+      [" AND current_user <> 'twinrule_remover'", " AND current_user = 'twinrule_remover'", 'refuted'],
+      [" AND current_user <> 'twinrule_remover'", " AND current_user <> 'twinrule_app'", 'refuted'],
+      [" AND current_user <> 'twinrule_remover'", " AND current_user <> 'somebody'", /the role somebody/],
+      [" AND current_user <> 'twinrule_remover'", " AND session_user <> 'twinrule_app'", /op/],
+      [login, login.replace("'none'", "''"), /not the caller/],
+      [login, login.replace("'role'", "'twinrule.role'"), /not the caller/],
+      [login, login.replace('session_user', 'current_user'), /op/],
+      [login, login.replace(' = ', ' <> '), /a caller by/]
+    ]
+    for (const [from, to, expected] of changes) {
+      const guards: typeof guardSql = (...of) => guardSql(...of).replace(from, () => to)
+      const { resources } = await prove(kept, { emitted: { guards } })
+      const paper = resources.find(({ resource }) => resource === 'paper')
+      const found = typeof expected === 'string' ? paper?.verdict : paper?.findings.join(' ')
+      t.match(found, expected, `${from}: ${to}`)
+    }
+  }
+)
+
 t.test('a trigger that does not judge every change as the caller is a finding', async t => {
   const misshapen: readonly (readonly [string, string, RegExp])[] = [
     ['AFTER UPDATE', 'BEFORE UPDATE', /runs BEFORE the event/],

@@ -35,6 +35,14 @@ const EQUIVALENTS: readonly { readonly mutant: RegExp; readonly why: string }[] 
     why: 'it is about those for whom row-level security is not active, of whom nothing is proved'
   },
   {
+    mutant: /^trigger agent function: step 2: drop part 2 of and$/,
+    why: 'it lets soft_delete() do its work, as a role that no application is in'
+  },
+  {
+    mutant: /^trigger agent function: step 4: drop part 1 of and$/,
+    why: 'whoever may change the one column that is left may change these as well'
+  },
+  {
     mutant: /^trigger file function: step 3: 2\. IS NOT TRUE becomes NOT$/,
     why: 'the rule is an EXISTS, which is never NULL'
   },

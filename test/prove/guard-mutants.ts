@@ -1,5 +1,5 @@
 import type { Bundle, Resource } from '../../src/ir/model.js'
-import { guardSql, PRINCIPAL_FUNCTIONS } from '../../src/prove/emitted.js'
+import { guardRoles, guardSql, PRINCIPAL_FUNCTIONS } from '../../src/prove/emitted.js'
 import { loadBodyParser } from '../../src/prove/plpgsql.js'
 import { loadParser } from '../../src/prove/read-back.js'
 import {
@@ -20,8 +20,7 @@ export interface GuardMutant {
 /** What guards the columns of a resource's table, as its own SQL says it. */
 export async function guardOf(resource: Resource, bundle: Bundle): Promise<ColumnGuard> {
   const parsers = { parse: await loadParser(), parseBody: await loadBodyParser() }
-  const roles = ['twinrule_app', ...bundle.principal.flatMap(({ role }) => role ?? [])]
-  const names = guardNames(resource, bundle, { roles, functions: PRINCIPAL_FUNCTIONS })
+  const names = guardNames(resource, bundle, { roles: guardRoles(bundle), functions: PRINCIPAL_FUNCTIONS })
   return readGuard(guardSql(resource, bundle), resource.table ?? '', names, parsers)
 }
 

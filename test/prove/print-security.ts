@@ -1,4 +1,5 @@
 import { accessorOf, CLAIMS, entranceOf, VERIFIED_USER } from '../../src/backends/sql/names.js'
+import { CALLER_ROLE } from '../../src/backends/sql/roles.js'
 import { formatTimestamp } from '../../src/ir/time.js'
 import { distinctColumn } from '../../src/prove/changes.js'
 import type { ReadPolicy, TableSecurity } from '../../src/prove/read-back.js'
@@ -55,7 +56,7 @@ export function printExpression(one: SqlExpression, scope: Scope = { table: '', 
   const print = (part: SqlExpression, at = scope) => printExpression(part, at)
   const [column, role] = [distinctColumn(one), roleOf(one)]
   if (column !== null) return `OLD."${column}" IS DISTINCT FROM NEW."${column}"`
-  if (role !== null) return `current_user = '${role}'`
+  if (role !== null) return `${role.of === 'role' ? 'current_user' : CALLER_ROLE} = '${role.role}'`
   switch (one.kind) {
     case 'const':
       return String(one.value)

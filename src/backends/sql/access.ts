@@ -12,9 +12,11 @@ import { limitObjects } from './limits.js'
 import type { SqlObject } from './object.js'
 import { tableObjects } from './policies.js'
 import { forgetRelated, relatedObjects } from './related.js'
-import { appRoles, roleObjects } from './roles.js'
+import { appRoles, roleObjects, writerRoles } from './roles.js'
 import { callersObject, stateRow, stateTable } from './state.js'
 import { tenancyFunctions, tenancyObjects } from './tenancy.js'
+import { writeFunctions } from './write-functions.js'
+import { writerObjects, writerReads } from './writers.js'
 
 /** Every function that is generated for a policy, in the order in which they refer to each other. */
 function functionSpecs(bundle: Bundle) {
@@ -23,6 +25,7 @@ function functionSpecs(bundle: Bundle) {
     ...tenancyFunctions(bundle),
     ...factsFunctions(bundle),
     canAccessFunction(bundle),
+    ...writeFunctions(bundle),
     grantColumnsFunction(),
     ...bundle.resources.flatMap(resource => guardFunctions(resource, bundle))
   ]
@@ -39,7 +42,7 @@ export function accessObjects(bundle: Bundle): readonly SqlObject[] {
     ...roleObjects(bundle),
     ...limitObjects(bundle),
     stateTable(),
-    forgetRelated(bundle, appRoles(bundle)),
+    forgetRelated(bundle, relatedReaders(bundle)),
     ...tenancyObjects(bundle),
     ...contextObjects(bundle),
     callersObject(),
@@ -47,12 +50,19 @@ export function accessObjects(bundle: Bundle): readonly SqlObject[] {
     ...bundle.resources.flatMap(resource => [
       ...tableObjects(resource, bundle),
       ...guardObjects(resource),
-      ...factsObjects(resource)
+      ...factsObjects(resource),
+      ...writerObjects(resource, bundle)
     ]),
-    ...relatedObjects(bundle, appRoles(bundle))
+    ...writerReads(bundle),
+    ...relatedObjects(bundle, relatedReaders(bundle))
   ]
   const wanted = [...objects, leftoverObject(bundle, specs, objects)]
   return [...wanted, stateRow(bundle, hashOf(wanted))]
+}
+
+/** In whose statements policies ask for related rows. */
+function relatedReaders(bundle: Bundle): readonly string[] {
+  return [...appRoles(bundle), ...writerRoles(bundle)]
 }
 
 /** SHA-256 (hex) of everything generated from a policy, as `twinrule.state` records it. */

@@ -2,7 +2,7 @@ import type { Bundle, Column } from '../../ir/model.js'
 import type { Type } from '../../ir/types.js'
 import { dollar, type Fragment, id, join, lit, sql } from './fragment.js'
 import { catalogName, type FunctionSpec } from './function.js'
-import { ROLES, SCHEMA } from './names.js'
+import { OWNER_ROLES, SCHEMA } from './names.js'
 import type { SqlObject } from './object.js'
 import { plainRelations } from './related.js'
 import { managedRoles } from './roles.js'
@@ -179,11 +179,13 @@ function dropTriggers(wanted: readonly string[]): Fragment {
   END LOOP;`
 }
 
+const owners = join(OWNER_ROLES.map(lit), ', ')
+
 function dropFunctions(wanted: readonly FunctionSpec[]): Fragment {
   return sql`FOR old IN
     SELECT p.oid::regprocedure AS function FROM pg_catalog.pg_proc AS p
     WHERE p.pronamespace = ${lit(SCHEMA)}::regnamespace
-      AND p.proowner IN (${lit(ROLES.context)}::regrole, ${lit(ROLES.facts)}::regrole)
+      AND pg_catalog.pg_get_userbyid(p.proowner) IN (${owners})
       AND (p.proname || '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')') <> ALL (ARRAY[
 ${list(wanted.map(catalogName))}
       ])
@@ -201,11 +203,11 @@ function list(values: readonly string[]): Fragment {
 
 /** The roles that run other people's statements must have no way around the policies. */
 function roleCheck(roles: readonly string[], tables: readonly string[]): Fragment {
-  const callers = roles.filter(role => role !== ROLES.context && role !== ROLES.facts)
+  const callers = roles.filter(role => !OWNER_ROLES.includes(role))
   return sql`FOR old IN
     SELECT m.rolname AS member, r.rolname AS role FROM pg_catalog.pg_roles AS m, pg_catalog.pg_roles AS r
     WHERE m.rolname = ANY (ARRAY[${join(callers.map(lit), ', ')}]) AND pg_catalog.pg_has_role(m.oid, r.oid, 'MEMBER') AND (
-      r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolname IN (${lit(ROLES.context)}, ${lit(ROLES.facts)})
+      r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolname IN (${owners})
       OR EXISTS (
         SELECT FROM pg_catalog.pg_class AS c
         WHERE c.relowner = r.oid AND c.relnamespace = 'public'::regnamespace

@@ -1,3 +1,4 @@
+import { immutableReason } from '../../ir/gates.js'
 import type { Bundle, Resource } from '../../ir/model.js'
 import { type Nnf, normalize } from '../../ir/normal-form.js'
 import { expression } from './expression.js'
@@ -6,6 +7,7 @@ import type { FunctionSpec } from './function.js'
 import { ROLES, SCHEMA } from './names.js'
 import type { SqlObject } from './object.js'
 import { dependsOnRole, type RoleView, readableFor, roleViews, seenAs } from './policies.js'
+import { CALLER_ROLE, writerRoles } from './roles.js'
 import { OLD_ROW, type Row } from './terms.js'
 
 /** The columns whose change is judged, sorted. */
@@ -27,17 +29,18 @@ export function guardName(table: string): string {
  * @see PostgreSQL manual, 43.10 Trigger Functions, and row_security_active in 9.27.3
  */
 export function guardFunctions(resource: Resource, bundle: Bundle): readonly FunctionSpec[] {
-  const { table, name, immutable, columnRules } = resource
+  const { table, name, immutable, columnRules, softDelete } = resource
   if (table === null || guardedColumns(resource).length === 0) return []
   const fixed = immutable.map(
-    column => sql`  IF ${changed([column])} THEN
-    ${refuse(`${name}.${column} never changes`)}
+    // current_user is the owner of the function that deletes and keeps the row
+    column => sql`  IF ${changed([column])}${column === softDelete ? sql` AND current_user <> ${lit(ROLES.remover)}` : sql``} THEN
+    ${refuse(immutableReason(resource, column))}
   END IF;`
   )
   const ruled = columnRules.map(
     // safety: unknown is not permitted
     ({ columns, when }) => sql`  IF (${changed(columns)}) AND (
-    ${permitted(normalize(when), roleViews(bundle))}
+    ${permitted(normalize(when), roleViews(bundle), writerRoles(bundle))}
   ) IS NOT TRUE THEN
     ${refuse(`a column rule of ${name} keeps ${columns.join(', ')} from being changed`)}
   END IF;`
@@ -68,14 +71,22 @@ END`
  * safety: the subqueries see what the role at hand may read of other tables. Where that differs between roles, each has
  * a form of its own, as in policies: else "no row is such" would hold for whoever does not see the row.
  */
-function permitted(form: Nnf, views: readonly RoleView[]): Fragment {
+function permitted(form: Nnf, views: readonly RoleView[], writers: readonly string[]): Fragment {
   if (!dependsOnRole(form, views)) return expression(form, 4, OLD_ROW)
   const byRole = views.map(view => {
     const row: Row = { ...OLD_ROW, readable: readableFor(view), entered: view.flag }
     const own = expression(seenAs(view, form), 8, row)
-    return sql`(current_user = ${lit(view.role)} AND (${newline(8)}${own}${newline(6)}))`
+    return sql`(${actsIn(view, writers)} AND (${newline(8)}${own}${newline(6)}))`
   })
   return block(byRole, 'OR', 4)
+}
+
+/** Whether somebody who updates is in a role; in a function that writes for applications, whether its caller is. */
+function actsIn({ role }: RoleView, writers: readonly string[]): Fragment {
+  const own = sql`current_user = ${lit(role)}`
+  if (writers.length === 0) return own
+  const owners = join(writers.map(lit), ', ')
+  return sql`(${own} OR current_user IN (${owners}) AND ${CALLER_ROLE} = ${lit(role)})`
 }
 
 /** The trigger itself. It runs after all others, so that what BEFORE triggers changed is judged too. */

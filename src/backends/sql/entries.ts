@@ -5,7 +5,7 @@ import type { FunctionSpec } from './function.js'
 import { setting } from './membership.js'
 import { accessorOf, entranceOf, helperOf, ROLES, SCHEMA, SETTINGS } from './names.js'
 import type { SqlObject } from './object.js'
-import { appRoles } from './roles.js'
+import { appRoles, writerRoles } from './roles.js'
 import { KEYS, macOf, sealed } from './seal.js'
 
 const ENTRIES = qualified('twinrule.role_entries')
@@ -58,7 +58,11 @@ export function entryFunctions(bundle: Bundle): readonly FunctionSpec[] {
   if (roles.length === 0) return []
   const callers = appRoles(bundle)
   const signed = bundle.context === 'signed'
-  return [...roles.map(one => entrance(one, signed, callers)), admit(roles, signed, callers), enter(callers)]
+  return [
+    ...roles.map(one => entrance(one, signed, [...callers, ...writerRoles(bundle)])),
+    admit(roles, signed, callers),
+    enter(callers)
+  ]
 }
 
 const SEAL = setting(SETTINGS.entered)

@@ -12,8 +12,15 @@ export const ROLES = {
   /** Owns the accessors of the tenant context. Cannot log in. */
   context: 'twinrule_context',
   /** Owns the functions that read the facts of a decision. Cannot log in. */
-  facts: 'twinrule_facts'
+  facts: 'twinrule_facts',
+  /** Owns the functions that delete rows and keep them. Cannot log in. */
+  remover: 'twinrule_remover',
+  /** Owns the functions that share rows and give them to another tenant. Cannot log in. */
+  sharer: 'twinrule_sharer'
 } as const
+
+/** The roles that own functions, in which nobody else may be. */
+export const OWNER_ROLES: readonly string[] = [ROLES.context, ROLES.facts, ROLES.remover, ROLES.sharer]
 
 /** A function of the twinrule schema, without its parameters. */
 export type FunctionName = `twinrule.${string}`

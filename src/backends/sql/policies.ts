@@ -169,9 +169,11 @@ export function tableObjects(resource: Resource, bundle: Bundle): readonly SqlOb
 
 function grantOf(resource: Resource, view: RoleView): TableGrant {
   // a rule about a role flag alone counts in the flag's own role, so in the app role it lets nobody change anything
-  const barred = resource.columnRules.filter(({ when }) => {
+  const barred = resource.columnRules.filter(({ when, through }) => {
     const form = normalize(when)
-    return (form.kind === 'const' && !form.value) || (view.flag === null && flagOf(when) !== null)
+    const never = (form.kind === 'const' && !form.value) || (view.flag === null && flagOf(when) !== null)
+    // what a function writes is not written otherwise
+    return never || through !== null
   })
   return {
     table: resource.table ?? '',

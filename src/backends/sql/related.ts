@@ -36,20 +36,22 @@ export function relatedObjects(bundle: Bundle, readers: readonly string[]): read
     for (const { name } of relation.columns) known.add(name)
   }
   const plain = new Set(plainRelations(bundle).map(({ table }) => table))
-  const roles = join([...readers, ROLES.facts].map(id), ', ')
-  return [...columns].map(([table, names]) => {
-    const target = sql`public.${id(table)}`
-    const grant = sql`GRANT SELECT (${join([...names].sort().map(id), ', ')}) ON ${target} TO ${roles};`
-    // a managed table has grants of its own, which take back first what it had
-    const revoke = sql`REVOKE ALL ON ${target} FROM ${roles};`
-    return {
-      kind: 'grant',
-      name: `${table} related`,
-      table,
-      up: plain.has(table) ? join([revoke, grant], '\n') : grant,
-      down: revoke
-    }
-  })
+  return [...columns].flatMap(([table, names]) =>
+    [...readers, ROLES.facts].map((role): SqlObject => {
+      const target = sql`public.${id(table)}`
+      const grant = sql`GRANT SELECT (${join([...names].sort().map(id), ', ')}) ON ${target} TO ${id(role)};`
+      // a managed table has grants of its own, which take back first what it had
+      const revoke = sql`REVOKE ALL ON ${target} FROM ${id(role)};`
+      return {
+        kind: 'grant',
+        // one for each role, so that it ends when the role leaves the policy
+        name: `${table} related ${role}`,
+        table,
+        up: plain.has(table) ? join([revoke, grant], '\n') : grant,
+        down: revoke
+      }
+    })
+  )
 }
 
 const REMEMBERED = sql`${id(SCHEMA)}.related_tables`

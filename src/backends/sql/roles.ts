@@ -16,7 +16,27 @@ export function appRoles(bundle: Bundle): readonly string[] {
 
 /** Every role that twinrule manages for a policy. */
 export function managedRoles(bundle: Bundle): readonly string[] {
-  return [ROLES.app, ROLES.service, ROLES.context, ROLES.facts, ...flagRoles(bundle)]
+  return [ROLES.app, ROLES.service, ...ownerRoles(bundle), ...flagRoles(bundle)]
+}
+
+/** The roles that own functions which write for applications, as far as the policy needs them. */
+export function writerRoles(bundle: Bundle): readonly string[] {
+  const tables = bundle.resources.filter(({ table }) => table !== null)
+  const through = tables.some(({ columnRules }) => columnRules.some(rule => rule.through !== null))
+  return [
+    ...(tables.some(({ softDelete }) => softDelete !== null) ? [ROLES.remover] : []),
+    ...(through ? [ROLES.sharer] : [])
+  ]
+}
+
+/**
+ * In a function that runs as its owner: the role that its caller is in. `current_user` is the owner there; the setting
+ * `role` still says which role was entered, and without one the login says it.
+ */
+export const CALLER_ROLE = sql`COALESCE(NULLIF(current_setting('role'), 'none'), session_user::text)`
+
+function ownerRoles(bundle: Bundle): readonly string[] {
+  return [ROLES.context, ROLES.facts, ...writerRoles(bundle)]
 }
 
 /** The roles with their attributes and memberships, and what they may do with the two schemas. */
@@ -96,7 +116,7 @@ END`)};`
 }
 
 function schemaObject(bundle: Bundle): SqlObject {
-  const owners = [ROLES.context, ROLES.facts].map(id)
+  const owners = ownerRoles(bundle).map(id)
   const apps = appRoles(bundle).map(id)
   const everyone = join([...apps, id(ROLES.service), ...owners], ', ')
   return {

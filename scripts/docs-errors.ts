@@ -18,6 +18,11 @@ const GROUPS: readonly (readonly [prefix: string, heading: string, text: string]
     'Printed by `twinrule test`, those of a file as `file:line:column CODE message`. A test that fails has no code.'
   ],
   ['TWR_CONFIG', 'Settings and flags', 'Something outside the policy files is missing or wrong.'],
+  [
+    'TWR_GENERATED_',
+    'Generated files',
+    'SQL that `twinrule compile` or `twinrule migrate plan` has written, see [database.md](database.md#generated-files).'
+  ],
   ['TWR_DB_', 'Databases', 'Over HTTP these answer 503 and never name a row, a user or a tenant.'],
   [
     'TWR_CATALOG_',

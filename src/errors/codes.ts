@@ -8,7 +8,7 @@ export interface CodeEntry {
  * Every code twinrule can answer with. Codes are public and never change their meaning; messages may.
  * POLICY: a mistake in a policy file. CONFIG: a setting or flag. DB: a database. REQUEST: a caller's request.
  * TEST: a policy test. PROOF: what `twinrule prove` could not read. DRIFT: what `twinrule drift` finds.
- * CATALOG: what `twinrule check --database` finds.
+ * CATALOG: what `twinrule check --database` finds. GENERATED: a file that twinrule has written.
  */
 export const CODES = {
   TWR_POLICY_NO_FILES: { title: 'The policy folder is missing, unreadable or holds no policy file', exit: 1 },
@@ -73,6 +73,8 @@ export const CODES = {
   TWR_CONFIG: { title: 'A setting or flag is missing or wrong', exit: 2 },
   TWR_CONFIG_REVISION: { title: 'A folder or git revision cannot be read', exit: 2 },
   TWR_CONFIG_EMBEDDED: { title: 'The embedded database cannot be used here', exit: 2 },
+  TWR_GENERATED_EDITED: { title: 'A generated file was edited by hand', exit: 1 },
+  TWR_GENERATED_STALE: { title: 'A generated file is not what the policy compiles to', exit: 1 },
   TWR_DB_UNREACHABLE: { title: 'The database cannot be reached or refused the login', exit: 3 },
   TWR_DB_UNSAFE_ROLE: { title: 'The login of the service can bypass or change the policies', exit: 78 },
   TWR_DB_NOT_MIGRATED: { title: 'The database does not hold the compiled policies', exit: 78 },
@@ -131,6 +133,8 @@ export type PolicyCode = Extract<Code, `TWR_POLICY_${string}` | `TWR_TEST_${stri
 export type TestCode = Extract<Code, `TWR_TEST_${string}`>
 /** A code about a policy file and a live database that do not fit. */
 export type CatalogCode = Extract<Code, `TWR_CATALOG_${string}`>
+/** A code about a file that twinrule has written. */
+export type GeneratedCode = Extract<Code, `TWR_GENERATED_${string}`>
 /** A code about settings and flags. */
 export type ConfigCode = Extract<Code, `TWR_CONFIG${string}`>
 /** A code about a database. */

@@ -1,4 +1,12 @@
-import type { CatalogCode, Code, ConfigCode, DatabaseCode, PolicyCode, TestCode } from './codes.js'
+import type {
+  CatalogCode,
+  Code,
+  ConfigCode,
+  DatabaseCode,
+  GeneratedCode,
+  PolicyCode,
+  TestCode
+} from './codes.js'
 
 /** A place in a policy file. Lines and columns count from 1; `endColumn` is one past the last character. */
 export interface Span {
@@ -22,11 +30,11 @@ export class TwinruleError extends Error {
   }
 }
 
-/** A mistake in a policy file, or something in it that a live database has otherwise. */
+/** A mistake in a policy file, something in it that a live database has otherwise, or a generated file that does not fit. */
 export class PolicyError extends TwinruleError {
   readonly span: Span
 
-  constructor(code: PolicyCode | CatalogCode, message: string, span: Span, hint?: string) {
+  constructor(code: PolicyCode | CatalogCode | GeneratedCode, message: string, span: Span, hint?: string) {
     super(code, message, { hint })
     this.span = span
   }

@@ -101,6 +101,12 @@ const ATTEMPTS = 10
 /** duplicate_table, unique_violation, deadlock_detected: two runners met. */
 const MET = ['42P07', '23505', '40P01']
 
+/** Whether two runners met. When both change the row of the table in the catalog, the server has no code for it. */
+function hasMet(error: unknown): boolean {
+  const { code = '', message = '' } = error as { code?: string; message?: string }
+  return MET.includes(code) || (code === 'XX000' && message.startsWith('tuple concurrently '))
+}
+
 async function makeIndex(
   client: ClientBase,
   bundle: Bundle,
@@ -117,7 +123,7 @@ async function makeIndex(
       await client.query(String(createIndex(index, concurrently)))
       return true
     } catch (error) {
-      if (!MET.includes((error as { code?: string }).code ?? '')) throw error
+      if (!hasMet(error)) throw error
       await sleep(100 + Math.random() * 400)
     }
   }

@@ -10,6 +10,7 @@ import { adoptPolicy, rememberTables } from './adopt.js'
 import { type Books, baseNames, readBooks, refuseMissing } from './books.js'
 import { loadDemo, PACKAGE, setPasswords } from './extras.js'
 import { describeForeign, foreignPolicies, refuseForeign } from './foreign.js'
+import { editedFiles } from './generated.js'
 import { isOwnIndexItem } from './indexes.js'
 import { addKey } from './keys.js'
 import { lockTables, type Waiting } from './locks.js'
@@ -29,6 +30,7 @@ export async function goUp(
   const books = await readBooks(client)
   const names = await baseNames(dir)
   refuseMissing(dir, names, books.applied)
+  for (const edited of await editedFiles(dir)) throw edited
   const adopted = await adopt(client, options, run)
   const after = planObjects(accessObjects(options.bundle))
   const pending = names.some(name => !books.applied.includes(name))

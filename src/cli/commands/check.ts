@@ -3,6 +3,7 @@ import { withClient } from '../../db/client.js'
 import type { Bundle } from '../../ir/model.js'
 import { checkLive, type LiveCheck } from '../../live/check.js'
 import type { Mismatch } from '../../live/mismatch.js'
+import { editedFiles } from '../../migrate/generated.js'
 import { loadFolder } from '../../policy/load.js'
 import { prove } from '../../prove/prove.js'
 import { type Context, EXIT, examples, formatOption } from '../command.js'
@@ -20,6 +21,11 @@ export function registerCheck(program: Command, { io, end }: Context): void {
     )
     .argument('[dir]', 'the folder of the policy files', 'policies')
     .option('-d, --database <url>', 'compare with the tables of this database')
+    .option(
+      '--migrations <dir>',
+      'the folder whose generated files must be as they were generated',
+      'migrations'
+    )
     .option('--no-prove', 'do not prove that both locks decide alike')
     .addOption(formatOption('text', 'json'))
     .addHelpText(
@@ -35,18 +41,21 @@ export function registerCheck(program: Command, { io, end }: Context): void {
 
 interface CheckFlags {
   readonly database?: string
+  readonly migrations: string
   readonly format: string
   readonly prove: boolean
 }
 
-async function check(dir: string, { database, format, prove: proves }: CheckFlags, io: Io): Promise<number> {
+async function check(dir: string, flags: CheckFlags, io: Io): Promise<number> {
+  const { database, migrations, format, prove: proves } = flags
   const { bundle, problems } = await loadFolder(dir)
   const live =
     bundle === null || database === undefined
       ? null
       : await withClient(database, 'twinrule check', client => checkLive(client, bundle))
   const mistakes = problems.map(problem => ({ severity: 'error' as const, problem }))
-  print([...mistakes, ...(live?.mismatches ?? [])], format, io)
+  const edited = (await editedFiles(migrations)).map(problem => ({ severity: 'error' as const, problem }))
+  print([...mistakes, ...edited, ...(live?.mismatches ?? [])], format, io)
   if (bundle === null) {
     const files = new Set(problems.map(problem => problem.span.file))
     io.err(`${count(problems.length, 'problem')} in ${count(files.size, 'file')}\n`)
@@ -60,7 +69,8 @@ async function check(dir: string, { database, format, prove: proves }: CheckFlag
   const refuted = proves && !(await isProved(bundle, io))
   if (live !== null) io.err(`${liveSummary(live)}\n`)
   const wrong = live?.mismatches.some(({ severity }) => severity === 'error') ?? false
-  return refuted || wrong ? EXIT.findings : EXIT.ok
+  if (edited.length > 0) io.err(`${count(edited.length, 'generated file')} edited\n`)
+  return refuted || wrong || edited.length > 0 ? EXIT.findings : EXIT.ok
 }
 
 function print(mistakes: readonly Mismatch[], format: string, io: Io): void {

@@ -8,7 +8,7 @@ import { bundleOf } from '../diff/side.js'
 import type { Io } from '../io.js'
 import { databaseOf, misuse, refuseBefore } from '../migrate/database.js'
 import { extentOf, planText } from '../migrate/plan-text.js'
-import { writeWhole } from '../write-file.js'
+import { writeGenerated } from '../write-generated.js'
 
 const DESCRIPTION = `Prints the SQL that \`twinrule migrate\` would run, and the SQL that leads back: from another state of the policies (--from), or from a database as it is (--database). Nothing is changed.
 
@@ -57,7 +57,7 @@ async function run(flags: PlanFlags, io: Io): Promise<number> {
     flags.from === undefined ? await fromDatabase(flags, io) : await fromState(flags.from, flags, io)
   const text = flags.format === 'json' ? `${JSON.stringify(jsonOf(plan), null, 2)}\n` : planText(plan)
   if (flags.out === undefined) io.out(text)
-  else await writeWhole(flags.out, text)
+  else await writeGenerated(flags.out, text)
   io.err(`${extentOf(plan)}\n`)
   return plan.due ? EXIT.findings : EXIT.ok
 }

@@ -1,4 +1,5 @@
 import { id, sql } from '../../backends/sql/fragment.js'
+import { stamped } from '../../backends/sql/generated.js'
 import { createIndex, dropIndex } from '../../backends/sql/indexes.js'
 import type { Plan } from '../../migrate/inspect.js'
 import { LOCK_TIMEOUT_MS } from '../../migrate/locks.js'
@@ -33,11 +34,10 @@ export function planText(plan: Plan): string {
       section(`index ${name}: removed`, String(dropIndex(name, true)))
     )
   ]
-  const head = [
-    `-- From ${from === null ? 'no revision' : `revision ${from}`} to revision ${to}.`,
+  const origin = `from ${from === null ? 'no revision' : `revision ${from}`} to revision ${to}`
+  const head =
     '-- `twinrule migrate` runs the way up, and asks for the locks again and again where others hold a table.'
-  ]
-  return `${head.join('\n')}\n\n${ways.join('\n\n')}\n`
+  return stamped(origin, `${head}\n\n${ways.join('\n\n')}\n`)
 }
 
 /** How much a plan does, in a few words. */

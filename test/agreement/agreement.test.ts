@@ -4,38 +4,18 @@ import t from 'tap'
 import { loadTexts } from '../../src/policy/load.js'
 import { createDatabase } from '../support/cluster.js'
 import { findPgBouncer, startPgBouncer } from '../support/pgbouncer.js'
-import { linkRow, PARENTS, parentRow, policyText, principal, type Row, row } from './arbitraries.js'
-import { type Attempts, appLocks, askDatabase, connections, databaseLock, type Mutation } from './locks.js'
+import { policyText, principal } from './arbitraries.js'
+import { attemptsFor } from './attempts.js'
+import { appLocks, askDatabase, connections, databaseLock, type Mutation } from './locks.js'
 
 const SEED = Number(process.env['TWINRULE_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const WANTED = Number(process.env['TWINRULE_DECISIONS'] ?? 110_000)
-const ROWS = 24
 const PRINCIPALS = 8
 const REFUSED: ReadonlySet<string> = new Set(['TWR_POLICY_TOO_COMPLEX', 'TWR_POLICY_NOT_PORTABLE'])
 const program = findPgBouncer()
 const absent = program === null ? { skip: 'PgBouncer is not installed (Debian: pgbouncer)' } : {}
 
 const NONE: Mutation = { sql: text => text, casl: rules => rules }
-
-const uuidOf = (n: number): string => `10000000-0000-0000-0000-${String(n).padStart(12, '0')}`
-
-/** Rows that stand in the table, rows to be inserted and changes to be made. */
-function attemptsFor(seed: number): Attempts {
-  const some = fc.sample(row, { seed, numRuns: ROWS * 2 })
-  const rows: Row[] = some.slice(0, ROWS).map((one, i) => ({ ...one, id: uuidOf(i) }))
-  const inserts: Row[] = some.slice(ROWS).map((one, i) => ({ ...one, id: uuidOf(1000 + i) }))
-  const updates = rows.flatMap((old, i) =>
-    [0, 5, 11].map(step => ({ old, next: { ...(inserts[(i + step) % ROWS] as Row), id: old.id } }))
-  )
-  const parents = fc
-    .sample(parentRow, { seed, numRuns: PARENTS.length })
-    .map((one, i) => ({ ...one, id: PARENTS[i] }))
-  const links = fc.sample(linkRow, { seed, numRuns: ROWS * 2 }).map(({ thing, ...one }) => {
-    return { ...one, thing_id: thing < ROWS ? uuidOf(thing) : uuidOf(1000 + thing - ROWS) }
-  })
-  // a row that stays as it is
-  return { rows, inserts, updates: [...updates, ...rows.map(old => ({ old, next: old }))], parents, links }
-}
 
 interface Outcome {
   readonly decisions: number

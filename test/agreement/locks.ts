@@ -39,7 +39,8 @@ export interface Verdicts {
   readonly update: readonly boolean[]
 }
 
-interface Ask {
+/** What one way to decide says of one principal. */
+export interface Ask {
   gate(gate: Gate, row: Row): boolean
   columns(old: Row, next: Row): boolean
 }
@@ -126,6 +127,35 @@ export function appLocks(
         columns
       }),
       compiled: verdicts(attempts, { gate: (gate, row) => askGate(ability, gate, at(row)).open, columns })
+    }
+  }
+}
+
+/** The definition alone, and what it says of the rows that relations lead to. */
+export function referenceLock(
+  bundle: Bundle
+): (given: Principal, attempts: Attempts, now: number) => Ask & { parent(id: string): boolean } {
+  const resource = resourceOf(bundle, 'thing') as Resource
+  const parent = resourceOf(bundle, 'parent') as Resource
+  return (given, attempts, now) => {
+    const principal = canonicalColumns(
+      bundle.principal.map(one => ({ ...one, nullable: true })),
+      given
+    )
+    const at = (row: Row) => ({ principal, row: canonicalRow(resource, row, attempts), now })
+    return {
+      gate: (gate, row) => gateOpen(resource, gate, at(row)),
+      columns: (old, next) => {
+        const changed = changedColumns(resource, at(old).row, at(next).row)
+        return columnBar(resource, changed, at(old)) === null
+      },
+      parent: id => {
+        const row = attempts.parents.find(one => one['id'] === id)
+        return (
+          row !== undefined &&
+          gateOpen(parent, 'read', { principal, row: canonicalColumns(parent.columns, row), now })
+        )
+      }
     }
   }
 }
@@ -261,6 +291,25 @@ export async function askDatabase(
     ])
     return rows[0]?.attempt ?? []
   }
+  return asPrincipal(app, principal, async now => {
+    const readable = await ids('SELECT id FROM public.things')
+    const deletable = await ids('DELETE FROM public.things RETURNING id')
+    return {
+      now,
+      read: attempts.rows.map(({ id }) => readable.has(id)),
+      delete: attempts.rows.map(({ id }) => deletable.has(id)),
+      create: await attempt('create', attempts.inserts),
+      update: await attempt('update', attempts.updates)
+    }
+  })
+}
+
+/** Does some work as one principal, in his role, and rolls it back. `now` is the time of the transaction. */
+export async function asPrincipal<T>(
+  app: pg.Client,
+  principal: Principal,
+  work: (now: number) => Promise<T>
+): Promise<T> {
   await app.query('BEGIN')
   try {
     await app.query("SELECT set_config('test.principal', $1, true)", [JSON.stringify(principal)])
@@ -268,15 +317,7 @@ export async function askDatabase(
     const time = await app.query<{ now: string }>(
       'SELECT (extract(epoch FROM now()) * 1000000)::bigint AS now'
     )
-    const readable = await ids('SELECT id FROM public.things')
-    const deletable = await ids('DELETE FROM public.things RETURNING id')
-    return {
-      now: Number(time.rows[0]?.now),
-      read: attempts.rows.map(({ id }) => readable.has(id)),
-      delete: attempts.rows.map(({ id }) => deletable.has(id)),
-      create: await attempt('create', attempts.inserts),
-      update: await attempt('update', attempts.updates)
-    }
+    return await work(Number(time.rows[0]?.now))
   } finally {
     await app.query('ROLLBACK')
   }

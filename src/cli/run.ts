@@ -6,6 +6,7 @@ import { registerCompile } from './commands/compile.js'
 import { registerDiff } from './commands/diff.js'
 import { registerDrift } from './commands/drift.js'
 import { registerExplain } from './commands/explain.js'
+import { registerFmt } from './commands/fmt.js'
 import { registerKeys } from './commands/keys.js'
 import { registerMigrate } from './commands/migrate.js'
 import { registerProve } from './commands/prove.js'
@@ -19,6 +20,7 @@ const COMMANDS = [
   registerDiff,
   registerDrift,
   registerExplain,
+  registerFmt,
   registerKeys,
   registerMigrate,
   registerProve,

@@ -64,6 +64,7 @@ export const CODES = {
   TWR_POLICY_THROUGH: { title: 'A column rule cannot be carried out by the function that it names', exit: 1 },
   TWR_POLICY_INCLUDE: { title: 'A file includes a preset that does not exist', exit: 1 },
   TWR_POLICY_INVARIANT: { title: 'An invariant names a resource that is not declared', exit: 1 },
+  TWR_POLICY_FORMAT: { title: 'A file cannot be formatted without saying something else', exit: 1 },
   TWR_TEST_NO_FILES: { title: 'There is no policy test to run', exit: 2 },
   TWR_TEST_SHAPE: { title: 'A policy test does not say who, what or which', exit: 2 },
   TWR_TEST_NAME: { title: 'A policy test uses a name that is not declared, or declares one twice', exit: 2 },

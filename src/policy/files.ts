@@ -2,6 +2,9 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { relative } from 'node:path'
 import { MAX_FILE_BYTES } from './source.js'
 
+/** Which files of a folder are policies or tests of them. */
+export const YAML_FILE = /\.ya?ml$/
+
 /** Which files of a folder are policy files: `*.test.yaml` holds cases, not rules. */
 export const POLICY_FILE = /(?<!\.test)\.ya?ml$/
 

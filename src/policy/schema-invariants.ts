@@ -6,7 +6,8 @@ const resources = {
   type: 'array',
   minItems: 1,
   uniqueItems: true,
-  items: { type: 'string' }
+  items: { type: 'string' },
+  examples: [['workflow']]
 }
 
 const action = { description: 'The action that is meant.', type: 'string', examples: [...ACTIONS] }
@@ -16,12 +17,14 @@ const changed = {
   type: 'array',
   minItems: 1,
   uniqueItems: true,
-  items: { type: 'string' }
+  items: { type: 'string' },
+  examples: [['tenant_id']]
 }
 
-function demand(description: string, required: readonly string[], properties: object) {
+function demand(description: string, required: readonly string[], properties: object, example: object) {
   const all = { ...properties, resources }
-  return { description, type: 'object', required, additionalProperties: false, properties: all }
+  const examples = [example]
+  return { description, type: 'object', required, additionalProperties: false, properties: all, examples }
 }
 
 /** What must be true of all rules together. */
@@ -34,17 +37,23 @@ export const invariants = {
     maxProperties: 1,
     additionalProperties: false,
     properties: {
-      never: demand('The action is never allowed where this may hold, true or unknown.', ['action', 'when'], {
-        action,
-        when: condition
-      }),
+      never: demand(
+        'The action is never allowed where this may hold, true or unknown.',
+        ['action', 'when'],
+        {
+          action,
+          when: condition
+        },
+        { action: 'delete', when: 'resource.tenant_id != principal.tenant_id' }
+      ),
       possible: demand(
         'There is a case in which the action is allowed and this is true.',
         ['action', 'when'],
         {
           action,
           when: condition
-        }
+        },
+        { action: 'read', when: 'resource.tenant_id != principal.tenant_id' }
       ),
       unchanged: demand(
         'No update changes these columns, unless this is true of the row as it was.',
@@ -52,7 +61,8 @@ export const invariants = {
         {
           columns: changed,
           unless: condition
-        }
+        },
+        { columns: ['tenant_id'], unless: 'principal.is_platform_admin' }
       ),
       only_when: demand(
         'An update changes these columns only when this is true of the row as it was.',
@@ -60,7 +70,8 @@ export const invariants = {
         {
           changes: changed,
           when: condition
-        }
+        },
+        { changes: ['shared_with'], when: 'resource.tenant_id == principal.tenant_id' }
       )
     }
   },

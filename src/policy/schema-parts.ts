@@ -33,7 +33,8 @@ const actionList = {
   type: 'array',
   minItems: 1,
   uniqueItems: true,
-  items: { type: 'string', examples: [...ACTIONS] }
+  items: { type: 'string', examples: [...ACTIONS] },
+  examples: [['read'], ['read', 'update']]
 }
 
 /** Columns that never change. */
@@ -60,7 +61,8 @@ export const column_rules = {
         type: 'array',
         minItems: 1,
         uniqueItems: true,
-        items: { type: 'string' }
+        items: { type: 'string' },
+        examples: [['tenant_id']]
       },
       when: { ...condition, description: `Asked of the row as it was. ${condition.description}` },
       through: {
@@ -91,17 +93,29 @@ export const relations = {
     additionalProperties: false,
     oneOf: [{ required: ['one'] }, { required: ['many'] }],
     properties: {
-      one: { description: 'The resource or table of the one related row.', type: 'string', ...names },
-      many: { description: 'The resource or table of the related rows.', type: 'string', ...names },
+      one: {
+        description: 'The resource or table of the one related row.',
+        type: 'string',
+        examples: ['workflow'],
+        ...names
+      },
+      many: {
+        description: 'The resource or table of the related rows.',
+        type: 'string',
+        examples: ['document_shares'],
+        ...names
+      },
       local: {
         description: 'The column of this resource; by default <relation>_id for one, id for many.',
         type: 'string',
+        examples: ['workflow_id'],
         ...names
       },
       remote: {
         description:
           'The column of the other table that equals it; by default id for one, <resource>_id for many.',
         type: 'string',
+        examples: ['document_id'],
         ...names
       },
       columns: { ...columns, description: 'For a plain table: the columns that rules may read.' }

@@ -72,7 +72,11 @@ export const POLICY_SCHEMA = {
             required: ['type'],
             additionalProperties: false,
             properties: {
-              type: { description: 'The type of the attribute.', type: 'string' },
+              type: {
+                description: 'The type of the attribute.',
+                type: 'string',
+                examples: ['bool', 'set<text>']
+              },
               source: {
                 description:
                   '`lookup`: read fresh from the database at every decision, never taken from a caller.',
@@ -81,6 +85,7 @@ export const POLICY_SCHEMA = {
               role: {
                 description: 'For a bool called is_<role>: the PostgreSQL role that its holders may enter.',
                 type: 'string',
+                examples: ['authz_platform_admin'],
                 ...names
               }
             }
@@ -106,7 +111,10 @@ export const POLICY_SCHEMA = {
         type: 'object',
         additionalProperties: false,
         properties: { columns, relations, immutable, column_rules, soft_delete, rules }
-      }
+      },
+      examples: [
+        { owned: { columns: { tenant_id: 'uuid!' }, rules: { owner: { allow: ['read'], when: 'mine' } } } }
+      ]
     },
     resources: {
       description: 'The resource types, by the name that requests use.',
@@ -120,13 +128,15 @@ export const POLICY_SCHEMA = {
             description:
               'The table in schema public. Without one the type is decided from passed attributes only.',
             type: 'string',
+            examples: ['agents'],
             ...names
           },
           use: {
             description: 'The traits whose columns and rules this resource has.',
             type: 'array',
             uniqueItems: true,
-            items: { type: 'string' }
+            items: { type: 'string' },
+            examples: [['sharable']]
           },
           columns,
           relations,

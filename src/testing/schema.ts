@@ -15,7 +15,11 @@ const tenant = {
   type: 'object',
   additionalProperties: false,
   properties: {
-    id: { description: 'Its id; made from the name unless given.', type: 'string' },
+    id: {
+      description: 'Its id; made from the name unless given.',
+      type: 'string',
+      examples: ['00000000-0000-0000-0000-00000000000a']
+    },
     type: {
       description: 'Its type, `client` unless given.',
       enum: ['client', 'solution', 'industry', 'platform']
@@ -35,16 +39,21 @@ const principal = {
   type: 'object',
   additionalProperties: false,
   properties: {
-    id: { description: 'The id of the user; made from the name unless given.', type: 'string' },
+    id: {
+      description: 'The id of the user; made from the name unless given.',
+      type: 'string',
+      examples: ['00000000-0000-0000-0001-00000000000a']
+    },
     tenant: { ...tenant, description: 'The name of a tenant, or a tenant.', type: ['string', 'object'] },
     role: {
       description: 'The role in the tenant, `member` unless given.',
       enum: ['owner', 'admin', 'member', 'guest']
     },
-    roles: { ...roles, description: 'Roles that the user holds in the tenant.' },
+    roles: { ...roles, description: 'Roles that the user holds in the tenant.', examples: [['editor']] },
     global_roles: {
       ...roles,
-      description: 'Roles that the user holds everywhere; role flags come from them.'
+      description: 'Roles that the user holds everywhere; role flags come from them.',
+      examples: [['platform_admin']]
     }
   },
   examples: [{ tenant: 'acme', role: 'owner' }]
@@ -56,8 +65,9 @@ const row = {
   examples: [{ tenant_id: 'acme', is_shared: false }]
 }
 
-const byName = (item: object, description: string) => ({
+const byName = (item: object, description: string, example: object) => ({
   description,
+  examples: [example],
   type: 'object',
   propertyNames: names,
   additionalProperties: item
@@ -71,25 +81,44 @@ const test = {
   type: 'object',
   additionalProperties: false,
   properties: {
-    title: { description: 'What this is about, for reports.', type: 'string', minLength: 1 },
+    title: {
+      description: 'What this is about, for reports.',
+      type: 'string',
+      minLength: 1,
+      examples: ['a tenant shares with others']
+    },
     who: { ...principal, ...named, description: 'Principals by name, or a principal.' },
-    may: { ...actions, description: 'Actions that must be allowed.' },
-    may_not: { ...actions, description: 'Actions that must be denied.' },
+    may: { ...actions, description: 'Actions that must be allowed.', examples: ['read', ['read', 'update']] },
+    may_not: {
+      ...actions,
+      description: 'Actions that must be denied.',
+      examples: ['delete', ['update', 'delete']]
+    },
     what: {
       ...named,
-      description: 'Rows by name, or a row as { type: columns }. For create: the new row.'
+      description: 'Rows by name, or a row as { type: columns }. For create: the new row.',
+      examples: ['draft', ['draft', 'lent'], { note: { open: true } }]
     },
     changes: {
       description: 'For an update: the columns that change, with their new values.',
       type: 'object',
-      minProperties: 1
+      minProperties: 1,
+      examples: [{ open: false }]
     },
-    by: { description: 'The rule that must allow it. Asked in process and over HTTP.', type: 'string' },
+    by: {
+      description: 'The rule that must allow it. Asked in process and over HTTP.',
+      type: 'string',
+      examples: ['owner']
+    },
     because: {
       description: 'The reason why it must be denied. Asked in process and over HTTP.',
       enum: REASON_CODES.filter(code => code !== 'allowed')
     },
-    of: { description: 'For a table: the resource type. All its rows are asked about.', ...name },
+    of: {
+      description: 'For a table: the resource type. All its rows are asked about.',
+      ...name,
+      examples: ['note']
+    },
     table: {
       description: 'For each principal the rows with which it may; with all others of the type it may not.',
       type: 'object',
@@ -98,7 +127,8 @@ const test = {
         type: ['string', 'array'],
         items: name,
         examples: ['all', 'none', ['draft']]
-      }
+      },
+      examples: [{ ada: 'all', gus: ['lent'] }]
     }
   },
   examples: [{ who: 'gus', may: 'read', what: 'draft' }]
@@ -114,13 +144,24 @@ export const TEST_SCHEMA = {
   additionalProperties: false,
   properties: {
     version: { description: 'The version of this format.', const: 1 },
-    tenants: byName(tenant, 'Tenants by name.'),
-    principals: byName(principal, 'Principals by name.'),
+    tenants: byName(tenant, 'Tenants by name.', { acme: { type: 'client' } }),
+    principals: byName(principal, 'Principals by name.', { ada: { tenant: 'acme', role: 'owner' } }),
     defaults: byName(
       { type: 'object', description: 'Columns of every row of the type that does not say otherwise.' },
-      'Columns of rows, by resource type.'
+      'Columns of rows, by resource type.',
+      { note: { open: false } }
     ),
-    rows: byName(byName(row, 'Rows by name.'), 'Rows by resource type and name.'),
-    tests: { description: 'What must be allowed and denied.', type: 'array', minItems: 1, items: test }
+    rows: byName(
+      byName(row, 'Rows by name.', { draft: { tenant_id: 'acme' } }),
+      'Rows by resource type and name.',
+      { note: { draft: { tenant_id: 'acme' } } }
+    ),
+    tests: {
+      description: 'What must be allowed and denied.',
+      type: 'array',
+      minItems: 1,
+      items: test,
+      examples: [[{ who: 'gus', may: 'read', what: 'draft' }]]
+    }
   }
 } as const

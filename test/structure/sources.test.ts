@@ -69,6 +69,7 @@ t.test('the commands that the documents show exist', async t => {
     'diff',
     'drift',
     'explain',
+    'fmt',
     'keys',
     'migrate',
     'prove',

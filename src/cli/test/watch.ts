@@ -1,4 +1,5 @@
 import { watch } from 'node:fs'
+import { YAML_FILE } from '../../policy/files.js'
 
 /** Changes that come within this time are one: editors write a file in several steps. */
 const QUIET_MS = 150
@@ -15,7 +16,7 @@ export async function watchFolder(
   let isDirty = true
   let wake = () => {}
   const watcher = watch(dir, { recursive: true }, (_, name) => {
-    if (!/\.ya?ml$/.test(name ?? '')) return
+    if (!YAML_FILE.test(name ?? '')) return
     isDirty = true
     wake()
   })

@@ -3,6 +3,7 @@ import { leaveRole } from '../backends/sql/roles.js'
 import { forgetCallers } from '../backends/sql/state.js'
 import type { PlanObject } from './plan-object.js'
 import { type Changes, type Leftover, repairsFor } from './repairs.js'
+import { bareName, replacedBy } from './replaced.js'
 
 /**
  * Why a step is taken. `repaired`: the database does not hold what the last migration left. `with`: another step takes
@@ -51,9 +52,14 @@ export function planSteps({ before, after, whole = false, changes }: PlanInput):
     if (object.applies !== 'always' && everything) causes.set(key, cause ?? 'again')
     else if (cause !== null) causes.set(key, cause)
   }
+  const replaced = replacedBy(before ?? [], after)
+  for (const object of after) {
+    const key = objectKey(object)
+    if (replaced.has(key) && !causes.has(key)) causes.set(key, 'with')
+  }
   addFollowers(after, gone, causes)
   const leftovers = (repair ?? NOTHING).leftovers.filter(one => !gone.some(object => isSame(object, one)))
-  return inOrder(after, gone, causes, leftovers)
+  return inOrder(after, gone, causes, { leftovers, replaced: [...replaced.values()] })
 }
 
 /** The steps that remove everything, each object before what it needed. */
@@ -115,9 +121,10 @@ function inOrder(
   after: readonly PlanObject[],
   gone: readonly PlanObject[],
   causes: ReadonlyMap<string, Cause>,
-  leftovers: readonly Leftover[]
+  { leftovers, replaced }: { leftovers: readonly Leftover[]; replaced: readonly PlanObject[] }
 ): readonly PlanStep[] {
-  const going = gone.filter(({ kind }) => GOING.includes(kind))
+  const first = new Set(replaced.map(objectKey))
+  const going = gone.filter(object => GOING.includes(object.kind) && !first.has(objectKey(object)))
   const removed = (object: PlanObject) => step({ ...object, up: removal(object) }, 'removed')
   const functions = after.filter(object => object.kind === 'function' && causes.has(objectKey(object)))
   const body = after.flatMap((object): readonly PlanStep[] => {
@@ -132,6 +139,7 @@ function inOrder(
   return [
     ...guards(after.slice(0, start)),
     ...going.filter(({ kind }) => kind === 'grant').map(removed),
+    ...replaced.toReversed().map(removed),
     ...body,
     ...going
       .filter(({ kind }) => kind !== 'grant')
@@ -140,11 +148,6 @@ function inOrder(
     ...leftovers.map(leftover),
     ...guards(after.slice(start))
   ]
-}
-
-/** `name` of `"twinrule"."name"(types)`. */
-function bareName(name: string): string {
-  return /"(\w+)"\(/.exec(name)?.[1] ?? name
 }
 
 function removal({ kind, name, down }: PlanObject): string {

@@ -8,16 +8,10 @@ import { compilePredicate, type Predicate } from './compiled.js'
  * The fastest predicate of a form that this process may have: JavaScript made from the form, or closures where making
  * code is forbidden (`node --disallow-code-generation-from-strings`, some hosts). Both decide alike.
  *
- * The code is made when it is first asked, and rules that read alike share it, so a policy of a thousand resource types
- * with the same rules has the code of one.
+ * Rules that read alike share their code, so a policy of a thousand resource types with the same rules has that of one.
  */
 export function fastPredicate(form: Nnf): Predicate {
-  if (!mayMakeCode) return compilePredicate(form)
-  let made: Predicate | null = null
-  return (principal, row, now, related) => {
-    made ??= generated(form)
-    return made(principal, row, now, related)
-  }
+  return mayMakeCode ? generated(form) : compilePredicate(form)
 }
 
 const mayMakeCode = canMakeCode()
@@ -66,10 +60,32 @@ function condition(form: Nnf, code: Code): string {
       return literal(form.atom, form.negated, code)
     case 'and':
     case 'or':
-      return `(${form.of.map(part => condition(part, code)).join(form.kind === 'and' ? ' && ' : ' || ')})`
+      // the order of pure tests has no meaning, so the cheap ones come first
+      return `(${[...form.of]
+        .sort((a, b) => cost(a) - cost(b))
+        .map(part => condition(part, code))
+        .join(form.kind === 'and' ? ' && ' : ' || ')})`
     case 'exists':
     case 'every':
       return `${constant(related(form.relation, form.of, form.kind === 'exists'), code)}(p, r, n)`
+  }
+}
+
+const COSTS = { null: 1, eq: 2, order: 3, in: 10 } as const satisfies Record<Atom['kind'], number>
+
+/** About how long a form takes to test, where looking through a set costs more than any comparison, and rows more yet. */
+function cost(form: Nnf): number {
+  switch (form.kind) {
+    case 'const':
+      return 0
+    case 'literal':
+      return COSTS[form.atom.kind]
+    case 'and':
+    case 'or':
+      return form.of.reduce((sum, part) => sum + cost(part), 0)
+    case 'exists':
+    case 'every':
+      return 1_000
   }
 }
 
@@ -77,40 +93,45 @@ function literal(atom: Atom, negated: boolean, code: Code): string {
   switch (atom.kind) {
     case 'eq': {
       const [a, b] = [value(atom.left, code), value(atom.right, code)]
-      // safety: null equals nothing and differs from nothing
-      return negated
-        ? `(${there(a)} && ${there(b)} && ${a.again} !== ${b.again})`
-        : `(${there(a)} && ${a.again} === ${b.once})`
+      // safety: null equals nothing and differs from nothing; a literal is never null
+      if (negated) return all(there(a), there(b), `${a.again} !== ${b.again}`)
+      return b.known ? `${a.only} === ${b.only}` : all(there(a), `${a.again} === ${b.only}`)
     }
     case 'order': {
       const [a, b] = [value(atom.left, code), value(atom.right, code)]
       const is = `${a.again} ${atom.op} ${b.again}`
       // safety: JavaScript takes null for 0 in an ordering
-      return `(${there(a)} && ${there(b)} && ${negated ? `!(${is})` : is})`
+      return all(there(a), there(b), negated ? `!(${is})` : is)
     }
     case 'in': {
       const [item, set] = [value(atom.item, code), value(atom.set, code)]
       const found = `${set.again}.includes(${item.again})`
       // safety: not being in a set that holds null is unknown
       const is = negated ? `!${found} && !${set.again}.includes(null)` : found
-      return `(${there(item)} && ${there(set)} && ${is})`
+      return all(there(item), there(set), is)
     }
     case 'null': {
       const tested = value(atom.term, code)
-      return negated ? there(tested) : `!(${there(tested)})`
+      return negated ? `${tested.only} != null` : `${tested.only} == null`
     }
   }
 }
 
-/** How a term is read: the first time, and from then on. */
+/** How a term is read: where it stands alone, the first of several times, and from then on. */
 interface Read {
+  readonly only: string
   readonly once: string
   readonly again: string
+  /** It is never null. */
   readonly known: boolean
 }
 
 function there({ once, known }: Read): string {
-  return known ? 'true' : `(${once}) != null`
+  return known ? '' : `${once} != null`
+}
+
+function all(...parts: readonly string[]): string {
+  return `(${parts.filter(part => part !== '').join(' && ')})`
 }
 
 function value(term: Term, code: Code): Read {
@@ -122,7 +143,7 @@ function value(term: Term, code: Code): Read {
     case 'principal':
       return kept(`p[${JSON.stringify(term.name)}]`, code)
     case 'now':
-      return { once: '(n)', again: 'n', known: false }
+      return { only: 'n', once: 'n', again: 'n', known: false }
     case 'literal':
       return fixed(scalar(term.value))
     case 'list':
@@ -132,10 +153,10 @@ function value(term: Term, code: Code): Read {
 
 function kept(read: string, code: Code): Read {
   const name = `t${code.temporaries++}`
-  return { once: `(${name} = ${read})`, again: name, known: false }
+  return { only: read, once: `(${name} = ${read})`, again: name, known: false }
 }
 
-const fixed = (text: string): Read => ({ once: text, again: text, known: true })
+const fixed = (text: string): Read => ({ only: text, once: text, again: text, known: true })
 
 function scalar(value: Scalar): string {
   if (typeof value === 'bigint') return `${value}n`

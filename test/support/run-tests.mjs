@@ -20,7 +20,8 @@ const TAP_FLAGS = [
   '--allow-empty-coverage',
   '--reporter=tap',
   '--jobs=2',
-  '--timeout=300'
+  // seconds for one file
+  `--timeout=${process.env.TWINRULE_TEST_TIMEOUT ?? 300}`
 ]
 
 const say = text => process.stdout.write(`${text}\n`)

@@ -12,6 +12,7 @@ import { registerMigrate } from './commands/migrate.js'
 import { registerProve } from './commands/prove.js'
 import { registerServe } from './commands/serve.js'
 import { registerTest } from './commands/test.js'
+import { registerWhyHidden } from './commands/why-hidden.js'
 import type { Io } from './io.js'
 
 const COMMANDS = [
@@ -25,7 +26,8 @@ const COMMANDS = [
   registerMigrate,
   registerProve,
   registerServe,
-  registerTest
+  registerTest,
+  registerWhyHidden
 ]
 
 /** Runs one command line (without the program's name) and gives its exit code. Never throws, never exits. */

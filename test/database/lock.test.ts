@@ -2,6 +2,7 @@ import type pg from 'pg'
 import t from 'tap'
 import {
   acting,
+  DECISION_TABLE,
   DEMO,
   demoDatabase,
   exampleBundle,
@@ -20,13 +21,6 @@ t.teardown(async () => {
 })
 
 const TABLES = ['agents', 'tools', 'prompts', 'workflows', 'rag_knowledge_sources']
-const EXPECTED: Readonly<Record<User, { read: readonly number[]; update: readonly number[] }>> = {
-  ada: { read: [1, 2, 3], update: [1, 2] },
-  gus: { read: [2, 3, 4], update: [4] },
-  ivy: { read: [3], update: [] },
-  root: { read: [1, 2, 3, 4], update: [1, 2, 3, 4] }
-}
-
 const numbers = (rows: readonly { id: string }[]) => rows.map(({ id }) => Number(id.slice(-1))).sort()
 const fails = (client: pg.ClientBase, text: string, values: readonly unknown[] = []) =>
   client.query(text, [...values]).then(
@@ -35,8 +29,8 @@ const fails = (client: pg.ClientBase, text: string, values: readonly unknown[] =
   )
 
 t.test('the decision table holds for SELECT, UPDATE and can_access_resource', async t => {
-  for (const user of Object.keys(EXPECTED) as User[]) {
-    const expected = EXPECTED[user]
+  for (const user of Object.keys(DECISION_TABLE) as User[]) {
+    const expected = DECISION_TABLE[user]
     await acting(app, user, async () => {
       const seen = await app.query('SELECT id FROM agents')
       t.same(numbers(seen.rows), expected.read, `${user} sees`)

@@ -92,7 +92,7 @@ t.test('the commands and flags that the documents show exist', async t => {
     return out()
   }
   const commandsIn = (text: string) =>
-    [...(text.split('Commands:')[1] ?? '').matchAll(/^ {2}(\w+)(?: |$)/gm)].map(([, name = '']) => name)
+    [...(text.split('Commands:')[1] ?? '').matchAll(/^ {2}([\w-]+)(?: |$)/gm)].map(([, name = '']) => name)
   const helps = new Map<string, string>()
   for (const name of commandsIn(await help())) {
     const own = await help(name)
@@ -102,8 +102,10 @@ t.test('the commands and flags that the documents show exist', async t => {
   for (const { file, text, blocks } of all) {
     const scripts = blocks.flatMap(block => (block.language === 'sh' ? [block.text] : [])).join('\n')
     const shown = [
-      ...text.matchAll(/`(?:npx )?twinrule ([a-z]+)([^`]*)/g),
-      ...scripts.replaceAll('\\\n', ' ').matchAll(/^(?:\w+=\S+ +)*(?:npx )?twinrule ([a-z]+)([^\n#]*)/gm)
+      ...text.matchAll(/`(?:npx )?twinrule ([a-z]+(?:-[a-z]+)*)([^`]*)/g),
+      ...scripts
+        .replaceAll('\\\n', ' ')
+        .matchAll(/^(?:\w+=\S+ +)*(?:npx )?twinrule ([a-z]+(?:-[a-z]+)*)([^\n#]*)/gm)
     ]
     for (const [line, name = '', rest = ''] of shown) {
       const known = helps.get(name)

@@ -60,7 +60,7 @@ t.test('the commands that the documents show exist', async t => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
   const { io, out } = capture()
   await run(['--help'], io)
-  const commands = [...(out().split('Commands:')[1] ?? '').matchAll(/^ {2}(\w+)(?: |$)/gm)].map(
+  const commands = [...(out().split('Commands:')[1] ?? '').matchAll(/^ {2}([\w-]+)(?: |$)/gm)].map(
     ([, name]) => name
   )
   t.strictSame(commands, [
@@ -74,7 +74,8 @@ t.test('the commands that the documents show exist', async t => {
     'migrate',
     'prove',
     'serve',
-    'test'
+    'test',
+    'why-hidden'
   ])
   const builtIn = ['ci', 'test', 'start', 'install', 'i']
   for (const document of ['README.md', 'CONTRIBUTING.md']) {
@@ -82,7 +83,7 @@ t.test('the commands that the documents show exist', async t => {
     for (const [line, script = ''] of text.matchAll(/(?:`|&& |^)npm (?:run )?(?:-\S+ )*([a-z][\w:]*)/gm)) {
       t.ok(builtIn.includes(script) || script in scripts, `${document}: ${line}`)
     }
-    for (const [line, name = ''] of text.matchAll(/(?:`|\$ |^|npx )twinrule ([a-z]+)/gm)) {
+    for (const [line, name = ''] of text.matchAll(/(?:`|\$ |^|npx )twinrule ([a-z]+(?:-[a-z]+)*)/gm)) {
       t.ok(commands.includes(name), `${document}: ${line}`)
     }
   }

@@ -30,6 +30,15 @@ export const HOME = { root: DEMO.platform, ada: DEMO.acme, gus: DEMO.globex, ivy
 /** A demo user. */
 export type User = keyof typeof HOME
 
+/** Which agents of the demo data each of them may read and update. */
+export const DECISION_TABLE: Readonly<Record<User, { read: readonly number[]; update: readonly number[] }>> =
+  {
+    ada: { read: [1, 2, 3], update: [1, 2] },
+    gus: { read: [2, 3, 4], update: [4] },
+    ivy: { read: [3], update: [] },
+    root: { read: [1, 2, 3, 4], update: [1, 2, 3, 4] }
+  }
+
 /** The key that the databases of tests know. */
 export const TEST_KEY = contextKey(`test-1:${Buffer.alloc(32, 7).toString('base64url')}`)
 

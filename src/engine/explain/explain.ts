@@ -43,27 +43,15 @@ export interface Decided {
  */
 export function explain(decided: Decided, options: ExplainOptions): Explanation {
   const { bundle, request, prepared, answer, now } = decided
-  const { decision, context } = answer
-  const { subject, action, resource } = request
   const redacted = options.redact === true
-  const about = {
-    decision,
-    code: context.code,
-    reason: context.reason,
-    rule: context.rule,
-    revision: context.revision,
-    subject: subject.id,
-    action: action.name,
-    resource: { type: resource.type, id: resource.id },
-    redacted
-  }
-  if ('code' in prepared) return { ...about, ...NOTHING_ASKED }
+  const unasked = withoutRules(request, answer, redacted)
+  if ('code' in prepared) return unasked
   const asked: Asked = { ...prepared, now }
   const shown = redacted ? shownTo(asked) : EVERYTHING
   const whole = partsOf(asked, EVERYTHING)
   assertSame(asked, whole, answer)
   return {
-    ...about,
+    ...unasked,
     principal: jsonRow(
       bundle.principal.map(one => ({ ...one, nullable: true })),
       asked.principal
@@ -72,6 +60,32 @@ export function explain(decided: Decided, options: ExplainOptions): Explanation 
     next: asked.changes || !isStored(asked) ? visibleRow(asked, 'new', shown) : null,
     ...(redacted ? partsOf(asked, shown) : whole),
     nearest: nearestOf(decided, asked, shown, options)
+  }
+}
+
+/** What there is to say of a decision for which no rule was asked: a wrong type, a row that is not there. */
+export function withoutRules(
+  { subject, action, resource }: DecisionRequest,
+  { decision, context }: Answer,
+  redacted: boolean
+): Explanation {
+  return {
+    decision,
+    code: context.code,
+    reason: context.reason,
+    rule: context.rule,
+    revision: context.revision,
+    subject: subject.id,
+    action: action.name,
+    resource: { type: resource.type, id: resource.id },
+    redacted,
+    principal: null,
+    row: null,
+    next: null,
+    changed: [],
+    demands: [],
+    columns: [],
+    nearest: { outcome: 'not_asked' }
   }
 }
 
@@ -84,16 +98,6 @@ function partsOf(asked: Asked, shown: ShownRows): Parts {
   const columns = asked.changes ? explainColumns(asked, changed, shown) : []
   return { changed, demands: explainDemands(asked, shown), columns }
 }
-
-const NOTHING_ASKED = {
-  principal: null,
-  row: null,
-  next: null,
-  changed: [],
-  demands: [],
-  columns: [],
-  nearest: { outcome: 'not_asked' }
-} as const
 
 /** safety: an explanation of another decision than the one that was made would be worse than none */
 function assertSame(asked: Asked, { demands, columns }: Parts, { decision, context }: Answer): void {

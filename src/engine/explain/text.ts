@@ -8,19 +8,24 @@ export interface TextOptions {
   readonly marks?: Marks
   /** Every rule with every test, instead of those that matter for the decision. */
   readonly all?: boolean
+  /** Of a deny the rules of the first demand that is not met, so that it fits on one screen; of the others a line. */
+  readonly brief?: boolean
 }
+
+type RuleOptions = Required<Omit<TextOptions, 'brief'>>
 
 /** An explanation for people: the decision, which rules made it and why, and what would have to change. */
 export function explanationText(
   explanation: Explanation,
-  { marks = PLAIN, all = false }: TextOptions = {}
+  { marks = PLAIN, all = false, brief = false }: TextOptions = {}
 ): string {
   const { decision, action, resource, subject, reason, code } = explanation
   const verdict = decision ? marks.good('ALLOWED') : marks.bad('DENIED')
-  const demands = explanation.demands.flatMap((demand, i) => [
-    '',
-    ...demandText(explanation, demand, `${i + 1}. `, { marks, all })
-  ])
+  const unmet = explanation.demands.find(({ met }) => met !== true)
+  const demands = explanation.demands.flatMap((demand, i) => {
+    const [heading = '', ...rules] = demandText(explanation, demand, `${i + 1}. `, { marks, all })
+    return brief && !decision && demand !== unmet ? [heading] : ['', heading, ...rules]
+  })
   return [
     `${verdict}  ${marks.strong(`${action} ${resource.type} ${resource.id}`)} for ${subject}`,
     `  ${reason} ${marks.faint(`(${code})`)}`,
@@ -56,7 +61,7 @@ function demandText(
   { action: asked, demands }: Explanation,
   { action, met, row, part, rules }: ExplainedDemand,
   number: string,
-  { marks, all }: Required<TextOptions>
+  { marks, all }: RuleOptions
 ): string[] {
   const both = new Set(demands.map(one => one.row)).size > 1
   const which =
@@ -98,7 +103,7 @@ function verdictOn(met: boolean | null, rules: readonly ExplainedRule[], marks: 
 function ruleText(
   { rule, effect, counts, condition, at }: ExplainedRule,
   part: 'when' | 'check',
-  { marks, all }: Required<TextOptions>
+  { marks, all }: RuleOptions
 ): string[] {
   const place = at === null ? '' : marks.faint(` (${part} at ${at})`)
   const heading = `   ${marks.strong(rule)} ${ruleVerdict(effect, counts, marks)}${place}`
@@ -113,7 +118,7 @@ function ruleVerdict(effect: ExplainedRule['effect'], counts: boolean | null, ma
 
 function columnsText(
   { kind, columns, permits, condition, at }: ExplainedColumns,
-  { marks, all }: Required<TextOptions>
+  { marks, all }: RuleOptions
 ): string[] {
   const result = permits === null ? marks.faint('hidden') : permits ? marks.good('yes') : marks.bad('no')
   const heading = `   ${marks.strong(`change ${columns.join(', ')}`)}: ${result}`

@@ -122,6 +122,7 @@ export const CODES = {
   TWR_CATALOG_COLLATION: { title: 'A column takes different texts for equal', exit: 1 },
   TWR_CATALOG_KEY: { title: 'The id, or the key of a relation to one row, is not unique', exit: 1 },
   TWR_CATALOG_INDEX: { title: 'An index that the rules need is missing', exit: 1 },
+  TWR_CATALOG_ORACLE: { title: 'A unique or foreign key tells of rows that are hidden', exit: 1 },
   TWR_PROOF_SQL: { title: 'Generated SQL is outside of what the proof reads', exit: 1 },
   TWR_BUG: { title: 'A fault in twinrule itself', exit: 70 }
 } as const satisfies Record<string, CodeEntry>

@@ -7,6 +7,7 @@ import { loadParser, type Parser } from '../prove/read-back.js'
 import { columnMismatches } from './columns.js'
 import { indexMismatches } from './indexes.js'
 import { type Mismatch, mismatchAt } from './mismatch.js'
+import { oracleMismatches } from './oracles.js'
 
 /** What was compared, and what is different. */
 export interface LiveCheck {
@@ -31,7 +32,8 @@ export async function checkLive(client: ClientBase, bundle: Bundle): Promise<Liv
   const byName = new Map(tables.map(table => [table.name, table]))
   const mismatches = [
     ...bundle.resources.flatMap(resource => resourceMismatches(resource, byName, bundle, parse)),
-    ...indexMismatches(bundle, byName)
+    ...indexMismatches(bundle, byName),
+    ...oracleMismatches(bundle, byName)
   ]
   const columns = bundle.resources.reduce(
     (sum, one) => sum + (one.table === null ? 0 : one.columns.length),

@@ -218,3 +218,28 @@ t.test('the tables that twinrule makes fit the policies of the repository', asyn
     'its own tables are not there'
   )
 })
+
+t.test('a key that tells of hidden rows is a warning, where somebody may write', async t => {
+  const client = await (await createDatabase(t)).client()
+  t.teardown(() => client.end())
+  await client.query(TABLES)
+  await client.query(`ALTER TABLE folders ADD tenant_id uuid;
+    ALTER TABLE notes ADD UNIQUE (tenant_id, title);
+    ALTER TABLE notes ADD FOREIGN KEY (tenant_id) REFERENCES folders (id)`)
+  const written = POLICY.replace('allow: [read], when: resource', 'allow: [read, update], when: resource')
+  t.same(await look(client, written), [], 'the tenant is part of these keys')
+  await client.query(`CREATE UNIQUE INDEX ON notes (title) WHERE size > 1; CREATE UNIQUE INDEX ON notes (lower(title));
+    ALTER TABLE notes ADD folder_id uuid REFERENCES folders, ADD share_id int UNIQUE`)
+  t.same(await look(client), [], 'who writes nothing asks no key')
+  const found = await look(client, written)
+  t.ok(found.every(({ code, place }) => code === 'warning TWR_CATALOG_ORACLE' && place === '5:3'))
+  const messages = found.map(({ message }) => message).sort()
+  t.match(messages, [
+    /foreign key on \(folder_id\) to public\.folders/,
+    /unique index on \(an expression\)/,
+    /unique index on \(share_id\)/,
+    /unique index on \(title\)/
+  ])
+  t.equal(messages.length, 4)
+  t.match(found.find(({ message }) => message.includes('(title)'))?.hint, /\(tenant_id, title\)/)
+})

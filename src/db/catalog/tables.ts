@@ -33,6 +33,13 @@ export interface LiveCheck {
   readonly validated: boolean
 }
 
+/** A foreign key as it is. */
+export interface LiveReference {
+  readonly columns: readonly string[]
+  /** The table of schema public that it refers to; null for one elsewhere. */
+  readonly table: string | null
+}
+
 /** A relation of schema public as it is. */
 export interface LiveTable {
   readonly name: string
@@ -41,6 +48,7 @@ export interface LiveTable {
   readonly columns: readonly LiveColumn[]
   readonly indexes: readonly LiveIndex[]
   readonly checks: readonly LiveCheck[]
+  readonly references: readonly LiveReference[]
 }
 
 const COLUMNS = sql`SELECT jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, NULL), 'notNull', a.attnotnull,
@@ -65,6 +73,12 @@ const CHECKS = sql`SELECT jsonb_build_object('column', a.attname, 'expression', 
   FROM pg_constraint AS k JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
   WHERE k.conrelid = c.oid AND k.contype = 'c' AND array_length(k.conkey, 1) = 1`
 
+const REFERENCES = sql`SELECT jsonb_build_object(
+    'columns', (SELECT jsonb_agg(a.attname ORDER BY k.place) FROM unnest(f.conkey) WITH ORDINALITY AS k (number, place)
+      JOIN pg_attribute AS a ON a.attrelid = f.conrelid AND a.attnum = k.number),
+    'table', (SELECT r.relname FROM pg_class AS r WHERE r.oid = f.confrelid AND r.relnamespace = 'public'::regnamespace)) AS entry
+  FROM pg_constraint AS f WHERE f.conrelid = c.oid AND f.contype = 'f' AND f.conparentid = 0`
+
 const list = (entries: Fragment) => sql`(SELECT COALESCE(jsonb_agg(entry), '[]') FROM (${entries}) AS listed)`
 
 /**
@@ -79,7 +93,8 @@ export async function readTables(
   if (names.length === 0) return []
   const text = sql`SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL quote_all_identifiers = off;
-SELECT c.relname AS name, c.relkind AS relation, ${list(COLUMNS)} AS columns, ${list(INDEXES)} AS indexes, ${list(CHECKS)} AS checks
+SELECT c.relname AS name, c.relkind AS relation, ${list(COLUMNS)} AS columns, ${list(INDEXES)} AS indexes, ${list(CHECKS)} AS checks,
+  ${list(REFERENCES)} AS "references"
 FROM pg_class AS c WHERE c.relnamespace = 'public'::regnamespace AND c.relname IN (${join(names.map(lit), ', ')})
   AND c.relkind NOT IN ('i', 'I', 't', 'S', 'c')`
   // several statements have several results, which the types of pg do not know

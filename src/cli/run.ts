@@ -7,6 +7,7 @@ import { registerDiff } from './commands/diff.js'
 import { registerDrift } from './commands/drift.js'
 import { registerExplain } from './commands/explain.js'
 import { registerFmt } from './commands/fmt.js'
+import { registerGenerate } from './commands/generate.js'
 import { registerKeys } from './commands/keys.js'
 import { registerMigrate } from './commands/migrate.js'
 import { registerProve } from './commands/prove.js'
@@ -22,6 +23,7 @@ const COMMANDS = [
   registerDrift,
   registerExplain,
   registerFmt,
+  registerGenerate,
   registerKeys,
   registerMigrate,
   registerProve,

@@ -18,6 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   drift: ['errors', 'ir', 'backends', 'prove', 'db'],
   live: ['errors', 'ir', 'backends', 'prove', 'db', 'drift'],
   testing: ['errors', 'ir', 'policy', 'analysis', 'backends', 'engine', 'prove', 'db', 'migrate'],
+  generate: ['errors', 'ir', 'backends'],
   server: ['errors', 'ir', 'engine', 'db', 'drift'],
   cli: [
     'errors',
@@ -31,6 +32,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'drift',
     'live',
     'testing',
+    'generate',
     'server'
   ],
   'index.ts': ['errors', 'ir', 'policy', 'backends', 'engine', 'prove', 'db', 'migrate', 'server']

@@ -70,6 +70,7 @@ t.test('the commands that the documents show exist', async t => {
     'drift',
     'explain',
     'fmt',
+    'generate',
     'keys',
     'migrate',
     'prove',

@@ -58,6 +58,9 @@ function read(to: Building, kind: string, fields: Tree): void {
     case 'CreateTrigStmt':
       readTrigger(to, fields)
       break
+    case 'CreateEventTrigStmt':
+      readEventTrigger(to, fields)
+      break
     case 'AlterOwnerStmt':
       readOwner(to, fields)
       break
@@ -107,6 +110,17 @@ function readTrigger(to: Building, { replace, ...definition }: Tree): void {
   const { facts, trees } = itemOf(to, 'trigger', `${textOf(definition['trigname'])} ON ${table}`)
   Object.assign(facts, { table, state: 'O' })
   trees['definition'] = { CreateTrigStmt: definition }
+}
+
+function readEventTrigger(to: Building, { trigname, eventname, funcname }: Tree): void {
+  const { facts } = itemOf(to, 'event trigger', textOf(trigname))
+  const tags: readonly string[] = []
+  Object.assign(facts, {
+    event: textOf(eventname),
+    state: 'O',
+    function: `${nameOf(funcname).join('.')}()`,
+    tags
+  })
 }
 
 function readFunction(to: Building, { funcname, parameters, options, returnType }: Tree): void {

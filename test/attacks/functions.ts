@@ -1,5 +1,16 @@
 import { DEMO } from '../support/example.js'
-import { type Attack, begin, GUS, type Principal, ROOT, refused, SECRET, tries, writes } from './attack.js'
+import {
+  type Attack,
+  begin,
+  GUS,
+  leak,
+  type Principal,
+  ROOT,
+  refused,
+  SECRET,
+  tries,
+  writes
+} from './attack.js'
 
 const [GLOBAL, RECEIVED, OWN_ROW] = [DEMO.agent(3), DEMO.agent(2), DEMO.agent(4)]
 const { acme, globex, initech } = DEMO
@@ -22,7 +33,7 @@ function calls(name: string, call: string, who: Principal | null = GUS, before?:
 
 const INTO_ROLE = 'SET LOCAL ROLE authz_platform_admin'
 
-/** Attacks on `soft_delete`, `share` and their like, and on what keeps their columns from everybody else. */
+/** Attacks on `soft_delete`, `share` and their like, on what keeps their columns from everybody else, and on new tables. */
 export const FUNCTION_ATTACKS: readonly Attack[] = [
   ...(
     [
@@ -86,6 +97,18 @@ export const FUNCTION_ATTACKS: readonly Attack[] = [
       await attacker.query('ROLLBACK')
       const held = got.count + changed.count === 0 && again.rows[0]?.['done'] === false
       return held ? null : JSON.stringify([got, changed, again])
+    }
+  },
+  {
+    name: 'a copy that somebody granted to applications by mistake',
+    run: async ({ attacker, owner }) => {
+      const copy = `CREATE TABLE copies AS SELECT id, name FROM agents; GRANT SELECT ON copies TO twinrule_app`
+      const { error } = await tries(owner, copy)
+      await begin(attacker, GUS)
+      const { rows } = await tries(attacker, 'SELECT id, name FROM copies')
+      await attacker.query('ROLLBACK')
+      if (error === null) await owner.query('DROP TABLE copies')
+      return leak(rows)
     }
   },
   {

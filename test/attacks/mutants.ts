@@ -320,6 +320,11 @@ export const SWITCHES: readonly { readonly name: string; readonly off: string; r
       'REVOKE twinrule_context FROM twinrule_app'
     ],
     [
+      'a guard over new tables',
+      'ALTER EVENT TRIGGER twinrule_guard_new_tables DISABLE',
+      'ALTER EVENT TRIGGER twinrule_guard_new_tables ENABLE'
+    ],
+    [
       'no membership of those who delete',
       'GRANT twinrule_remover TO twinrule_app',
       'REVOKE twinrule_remover FROM twinrule_app'

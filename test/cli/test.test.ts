@@ -177,7 +177,7 @@ t.test('a gap that is planted in the tests of the example is found and closed', 
   const whole = readFileSync(file, 'utf8')
   t.match(await test(dir, '--mutate'), {
     code: 0,
-    out: /mutation score: 100 %, the tests notice 38 of 38 mistakes\n/
+    out: /mutation score: 100 %, the tests notice 52 of 52 mistakes\n/
   })
   writeFileSync(
     file,

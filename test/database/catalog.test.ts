@@ -29,6 +29,7 @@ t.test('the snapshot is the same for every login, and what the migration wrote d
 t.test('every kind of object is in it, and two objects are never called alike', async t => {
   const database = await demoDatabase(t, bundle)
   const owner = close(t)(await database.client())
+  await owner.query("SET twinrule.allow_unprotected = 'on'")
   await owner.query(`
     CREATE FUNCTION public.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM public.agents';
     CREATE TABLE notes (id int); GRANT SELECT (id) ON notes TO twinrule_app;

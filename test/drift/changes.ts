@@ -103,6 +103,8 @@ export const CHANGES: readonly HandMade[] = [
     'TWR_DRIFT_FUNCTION',
     'twinrule.mine()'
   ],
+  ['ALTER EVENT TRIGGER twinrule_guard_new_tables DISABLE', 'TWR_DRIFT_TRIGGER', 'twinrule_guard_new_tables'],
+  ['DROP EVENT TRIGGER twinrule_guard_new_tables', 'TWR_DRIFT_TRIGGER', 'twinrule_guard_new_tables'],
   [
     'ALTER TABLE agents DISABLE TRIGGER twinrule_agents_columns',
     'TWR_DRIFT_TRIGGER',

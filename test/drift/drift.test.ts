@@ -37,6 +37,8 @@ for (const [server, policies] of SERVERS) {
     const service = await database.client('twinrule_service')
     const major = await majorOf(owner)
     await owner.query('CREATE ROLE reporting; CREATE TABLE everything (LIKE agents)')
+    // what the guard refuses is found all the same where it was not on guard
+    await owner.query("SET twinrule.allow_unprotected = 'on'")
     t.teardown(async () => {
       await owner.query('DROP ROLE reporting')
       await Promise.all([owner.end(), service.end()])
@@ -138,10 +140,11 @@ t.test('the record is not believed: changes that were written into it are found'
       'DROP TRIGGER twinrule_agents_columns ON agents',
       'TWR_DRIFT_TRIGGER twinrule_agents_columns ON public.agents'
     ],
+    ['DROP EVENT TRIGGER twinrule_guard_new_tables', 'TWR_DRIFT_TRIGGER twinrule_guard_new_tables'],
     ['ALTER ROLE twinrule_app BYPASSRLS', 'TWR_DRIFT_ROLE twinrule_app'],
     ['GRANT twinrule_context TO twinrule_app', 'TWR_DRIFT_ROLE twinrule_app IN twinrule_context']
   ] as const) {
-    await owner.query('BEGIN')
+    await owner.query("BEGIN; SET LOCAL twinrule.allow_unprotected = 'on'")
     await owner.query(change)
     await recordCatalog(owner, bundle)
     const report = await check(owner)
@@ -158,6 +161,7 @@ t.test('the next migration puts back what was changed, and writes down what it l
   const database = await demoDatabase(t, bundle)
   const owner = await database.client()
   t.teardown(() => owner.end())
+  await owner.query("SET twinrule.allow_unprotected = 'on'")
   await owner.query(`ALTER POLICY twinrule_agents_select ON agents USING (true); DROP FUNCTION twinrule.has_tenant_access(uuid);
     GRANT TRUNCATE ON agents TO twinrule_app; ALTER TABLE tools NO FORCE ROW LEVEL SECURITY; DROP INDEX tools_by_tenant;
     CREATE TABLE countries (code text PRIMARY KEY); GRANT SELECT ON countries TO twinrule_app`)

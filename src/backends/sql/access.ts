@@ -16,6 +16,7 @@ import { forgetRelated, relatedObjects } from './related.js'
 import { appRoles, roleObjects, writerRoles } from './roles.js'
 import { callersObject, stateRow, stateTable } from './state.js'
 import { tenancyFunctions, tenancyObjects } from './tenancy.js'
+import { guardObject, guardPause, unprotectedFunctions } from './unprotected.js'
 import { writeFunctions } from './write-functions.js'
 import { writerObjects, writerReads } from './writers.js'
 
@@ -28,6 +29,7 @@ function functionSpecs(bundle: Bundle) {
     canAccessFunction(bundle),
     ...writeFunctions(bundle),
     grantColumnsFunction(),
+    ...unprotectedFunctions(bundle),
     ...bundle.resources.flatMap(resource => guardFunctions(resource, bundle))
   ]
 }
@@ -39,6 +41,7 @@ function functionSpecs(bundle: Bundle) {
 export function accessObjects(bundle: Bundle): readonly SqlObject[] {
   const specs = functionSpecs(bundle)
   const objects = [
+    guardPause(),
     ...catalogChecks(bundle),
     ...roleObjects(bundle),
     ...limitObjects(bundle),
@@ -55,7 +58,8 @@ export function accessObjects(bundle: Bundle): readonly SqlObject[] {
       ...writerObjects(resource, bundle)
     ]),
     ...writerReads(bundle),
-    ...relatedObjects(bundle, relatedReaders(bundle))
+    ...relatedObjects(bundle, relatedReaders(bundle)),
+    guardObject()
   ]
   const wanted = [...objects, leftoverObject(bundle, specs, objects)]
   return [...wanted, stateRow(bundle, hashOf(wanted))]

@@ -1,4 +1,5 @@
 import { sql } from '../../backends/sql/fragment.js'
+import { OPEN_RELATION } from '../../backends/sql/unprotected.js'
 import { list, privileges } from './objects.js'
 
 /** The schemas, the database, and what new objects will be granted to roles that twinrule manages or to everybody. */
@@ -59,14 +60,7 @@ export const OPEN = sql`
 SELECT 'open relation', format('%s.%s', n.nspname, c.relname), jsonb_build_object('owner', pg_get_userbyid(c.relowner),
   'relation', c.relkind, 'roles', jsonb_agg(a.rolname ORDER BY a.rolname COLLATE "C"))
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace CROSS JOIN apps AS a
-WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'information_schema' AND left(n.nspname, 3) <> 'pg_'
-  AND NOT (c.relkind IN ('r', 'p') AND c.relrowsecurity AND c.relforcerowsecurity)
-  AND NOT (c.relkind = 'v' AND EXISTS (SELECT FROM pg_options_to_table(c.reloptions) AS o
-    WHERE o.option_name = 'security_invoker' AND o.option_value::boolean))
-  AND has_schema_privilege(a.oid, n.oid, 'USAGE')
-  AND (has_table_privilege(a.oid, c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
-    OR has_any_column_privilege(a.oid, c.oid, 'SELECT, INSERT, UPDATE, REFERENCES'))
-  AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+WHERE ${OPEN_RELATION}
 GROUP BY n.nspname, c.relname, c.relowner, c.relkind
 UNION ALL
 SELECT 'open function', format('%s.%s(%s)', n.nspname, f.proname, oidvectortypes(f.proargtypes)), jsonb_build_object(

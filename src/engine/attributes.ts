@@ -10,6 +10,18 @@ export interface Refusal {
   readonly reason: string
 }
 
+/**
+ * An object without anything inherited, as `Object.create(null)` makes one. V8 keeps that as a hash table, and this as an
+ * object of known shape, in which the rules find a column at once.
+ */
+class Bare {
+  readonly [column: string]: never
+}
+// safety: a column may be called `constructor` or `__proto__`
+Object.setPrototypeOf(Bare.prototype, null)
+Reflect.deleteProperty(Bare.prototype, 'constructor')
+Object.freeze(Bare.prototype)
+
 /** Canonical values, or why there are none. */
 export type Canonicalised =
   | { readonly ok: true; readonly values: Values }
@@ -17,7 +29,7 @@ export type Canonicalised =
 
 /** The principal of a request: declared attributes only, an absent one is null. */
 export function principalOf(bundle: Bundle, { subject }: DecisionRequest): Canonicalised {
-  const values: Record<string, Value> = Object.create(null)
+  const values: Record<string, Value> = new Bare()
   for (const { name, type } of bundle.principal) {
     const input = name === 'id' ? subject.id : own(subject.properties, name)
     const value = canonical(type, input)
@@ -37,7 +49,7 @@ export function principalOf(bundle: Bundle, { subject }: DecisionRequest): Canon
  * Properties that no rule can read are left out.
  */
 export function rowOf(resource: Resource, { resource: asked }: DecisionRequest): Canonicalised {
-  const values: Record<string, Values[string]> = Object.create(null)
+  const values: Record<string, Values[string]> = new Bare()
   for (const column of resource.columns) {
     const sent = own(asked.properties, column.name)
     const value = columnValue(column, column.name === 'id' ? (sent ?? asked.id) : sent)
@@ -70,7 +82,7 @@ export function changedRow(resource: Resource, row: Values, { action }: Decision
   if (typeof changes !== 'object' || Array.isArray(changes)) {
     return refuse('invalid_attribute', 'action.properties.changes is not an object of columns')
   }
-  const values: Record<string, Values[string]> = Object.assign(Object.create(null), row)
+  const values: Record<string, Values[string]> = Object.assign(new Bare(), row)
   const related = relatedChanges(resource, row, changes)
   if ('code' in related) return { ok: false, ...related }
   Object.assign(values, related.rows)
@@ -138,7 +150,7 @@ function relatedValues(
     if (typeof one !== 'object' || one === null || Array.isArray(one)) {
       return { code: 'invalid_attribute', reason: `${at}: a related row is an object of columns` }
     }
-    const values: Record<string, Value> = Object.create(null)
+    const values: Record<string, Value> = new Bare()
     for (const column of relation.columns) {
       const value = columnValue(column, own(one as Record<string, unknown>, column.name), at)
       if ('code' in value) return value

@@ -215,7 +215,10 @@ for (const [postgres, policies] of [
     const { compared, allowed, mismatch } = await compare(locks, policies, NONE)
     t.equal(mismatch, null, `seed ${SEED}`)
     t.comment(`${compared} statements, allowed: ${JSON.stringify(Object.fromEntries(allowed))}`)
-    t.ok(compared > policies * 500 && allowed.size >= KINDS, `${compared} statements of ${allowed.size} kinds`)
+    t.ok(
+      compared > policies * 500 && allowed.size >= KINDS,
+      `${compared} statements of ${allowed.size} kinds`
+    )
     if (postgres !== 'usual') return
     const broken: Mutation = {
       ...NONE,

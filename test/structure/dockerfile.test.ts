@@ -65,6 +65,10 @@ t.test('the steps, replayed in empty folders as an unprivileged user', { timeout
     t.match(await replay.run(runtime, ['node', 'dist/cli/main.js', 'check']), { code: 0 })
   })
 
+  t.test('run the program by its name, as npx does in a checkout', async t => {
+    t.match(await replay.run(runtime, ['dist/cli/main.js', 'check']), { code: 0 })
+  })
+
   t.test('HEALTHCHECK follows the answer of the service', async t => {
     let status = 200
     const server = createServer((request, reply) => {

@@ -164,6 +164,11 @@ interface Outcome {
   readonly mismatch: string | null
 }
 
+async function mayUpdate(app: pg.Client): Promise<boolean> {
+  const asked = "SELECT has_any_column_privilege('public.things', 'UPDATE') AS may"
+  return (await app.query<{ may: boolean }>(asked)).rows[0]?.may === true
+}
+
 async function compare(
   { admin, app }: { readonly admin: pg.Client; readonly app: pg.Client },
   policies: number,
@@ -194,6 +199,8 @@ async function compare(
           const got = rows[0]?.results[i] ?? 0
           if (reaches !== null) allowed.set(path, (allowed.get(path) ?? 0) + 1)
           if (reaches === null ? got <= 0 : got === reaches) continue
+          // where no new row is ever allowed nobody is granted UPDATE, and without it PostgreSQL locks no row
+          if (path.startsWith('SELECT FOR') && got === -1 && !(await mayUpdate(app))) continue
           return `seed ${seed}: ${path} reached ${got}, the rules say ${reaches}\n${statement}\n${text}\n${JSON.stringify(who)}`
         }
         return null

@@ -85,7 +85,7 @@ function demandLines({ row, allows, forbids }: SaidDemand, format: Format): read
 }
 
 function columnLines(
-  { immutable, softDelete, columnRules }: SaidResources,
+  { immutable, softDelete, deletesByStatement, columnRules }: SaidResources,
   format: Format
 ): readonly string[] {
   const list = (columns: readonly string[]) => columns.map(format.text).join(', ')
@@ -94,6 +94,7 @@ function columnLines(
     ...(softDelete === null
       ? []
       : [`Set by a delete that keeps the row, and by nothing else: ${list([softDelete])}`]),
+    ...(deletesByStatement ? [] : ['Deleted in the database by a function alone']),
     ...columnRules.map(({ columns, words, through }) => {
       const how = through === null ? '' : `, in the database by ${through} alone`
       return `Changed only if ${format.text(words)}${how}: ${list(columns)}`

@@ -1,5 +1,12 @@
 import { gateDemands, questionsOf } from '../ir/gates.js'
-import { ACTIONS, type Bundle, type ColumnRule, type Resource, type Rule } from '../ir/model.js'
+import {
+  ACTIONS,
+  type Bundle,
+  type ColumnRule,
+  deletesByStatement,
+  type Resource,
+  type Rule
+} from '../ir/model.js'
 import { normalize } from '../ir/normal-form.js'
 import { words } from './words.js'
 
@@ -36,6 +43,8 @@ export interface SaidResources {
   readonly actions: readonly SaidAction[]
   readonly immutable: readonly string[]
   readonly softDelete: string | null
+  /** Whether the database lets applications say DELETE. */
+  readonly deletesByStatement: boolean
   readonly columnRules: readonly SaidColumns[]
 }
 
@@ -59,6 +68,7 @@ function saidOf(bundle: Bundle, resource: Resource): Omit<SaidResources, 'resour
     // the column of a soft delete is one of those that no update changes
     immutable: resource.immutable.filter(name => name !== resource.softDelete),
     softDelete: resource.softDelete,
+    deletesByStatement: deletesByStatement(resource),
     columnRules: resource.columnRules.map(({ columns, through, when }) => {
       return { columns, through, words: words(normalize(when)) }
     })

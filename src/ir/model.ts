@@ -81,7 +81,25 @@ export interface Resource {
   readonly columnRules: readonly ColumnRule[]
   /** The column that says when a row was deleted which is kept; one of `immutable`, because only a delete sets it. */
   readonly softDelete: string | null
+  /**
+   * How applications delete a row for good: by DELETE, or by the function `remove()` alone. Null, the policy does not
+   * say: by DELETE, unless rows are kept.
+   */
+  readonly deleteThrough: DeleteThrough | null
   readonly span?: Span
+}
+
+/** The ways in which applications delete rows for good. */
+export const DELETE_WAYS = ['statement', 'remove'] as const
+/** One of them. */
+export type DeleteThrough = (typeof DELETE_WAYS)[number]
+
+/** Whether applications may say DELETE, and so, in PostgreSQL, LOCK TABLE. */
+export function deletesByStatement({
+  softDelete,
+  deleteThrough
+}: Pick<Resource, 'softDelete' | 'deleteThrough'>): boolean {
+  return deleteThrough === 'statement' || (deleteThrough === null && softDelete === null)
 }
 
 /**

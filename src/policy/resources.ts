@@ -9,7 +9,7 @@ import { type Declared, mapping, texts } from './sections.js'
 import type { Path, Source } from './source.js'
 import { suggest } from './suggest.js'
 import { reservedProblems } from './validate.js'
-import { resolveSoftDelete } from './write-functions.js'
+import { resolveDeleteThrough, resolveSoftDelete } from './write-functions.js'
 
 /** Everything that resources refer to. */
 export interface Declarations {
@@ -72,6 +72,7 @@ export function resolveResource(
     immutable: resolveImmutable(owners, softDelete, around, problems),
     columnRules: resolveColumnRules(owners, around, problems),
     softDelete,
+    deleteThrough: resolveDeleteThrough(owners, declared.name, problems),
     span: declared.source.keySpanOf(declared.path)
   }
 }

@@ -42,7 +42,8 @@ export function revisionOf({ context, actions, principal, resources }: Resolved)
         keyOf(normalize(r.when)),
         ...(r.through === null ? [] : [r.through])
       ]),
-      ...(resource.softDelete === null ? [] : [['soft delete', resource.softDelete]])
+      ...(resource.softDelete === null ? [] : [['soft delete', resource.softDelete]]),
+      ...(resource.deleteThrough === null ? [] : [['delete through', resource.deleteThrough]])
     ])
   ]
   return createHash('sha256').update(JSON.stringify(canonical)).digest('hex')

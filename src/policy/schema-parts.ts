@@ -1,4 +1,4 @@
-import { ACTIONS } from '../ir/model.js'
+import { ACTIONS, DELETE_WAYS } from '../ir/model.js'
 
 const NAME = '^[a-z_][a-z0-9_]*$'
 /** A name: what a policy author may call something. */
@@ -81,6 +81,13 @@ export const soft_delete = {
     'A column that is null until the row is deleted by twinrule.soft_delete(), which keeps the row. No update changes it.',
   type: 'string',
   examples: ['deleted_at']
+}
+
+/** How rows are deleted for good. */
+export const delete_through = {
+  description:
+    'How applications delete rows for good. remove: by twinrule.remove() alone. statement: by DELETE, with which PostgreSQL lets whoever runs SQL as twinrule_app lock the table. By default statement, or not at all where soft_delete is declared.',
+  enum: [...DELETE_WAYS]
 }
 
 /** The relations of a resource. */

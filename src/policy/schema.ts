@@ -4,6 +4,7 @@ import {
   column_rules,
   columns,
   condition,
+  delete_through,
   immutable,
   names,
   relations,
@@ -110,7 +111,7 @@ export const POLICY_SCHEMA = {
       additionalProperties: {
         type: 'object',
         additionalProperties: false,
-        properties: { columns, relations, immutable, column_rules, soft_delete, rules }
+        properties: { columns, relations, immutable, column_rules, soft_delete, delete_through, rules }
       },
       examples: [
         { owned: { columns: { tenant_id: 'uuid!' }, rules: { owner: { allow: ['read'], when: 'mine' } } } }
@@ -143,6 +144,7 @@ export const POLICY_SCHEMA = {
           immutable,
           column_rules,
           soft_delete,
+          delete_through,
           rules
         }
       },

@@ -1,5 +1,5 @@
 import { PolicyError } from '../errors/errors.js'
-import type { Through } from '../ir/model.js'
+import { DELETE_WAYS, type DeleteThrough, type Through } from '../ir/model.js'
 import type { Column } from '../ir/types.js'
 import type { Surroundings } from './conditions.js'
 import { type Declared, mapping } from './sections.js'
@@ -12,24 +12,50 @@ export function resolveSoftDelete(
   around: Surroundings,
   problems: PolicyError[]
 ): string | null {
+  const written = declaredOnce('soft_delete', owners, around.resource, problems)
+  return written === null ? null : softDeleteColumn(written, around, problems)
+}
+
+/** How rows of a resource are deleted for good, as it or one of its traits says; null where none does. */
+export function resolveDeleteThrough(
+  owners: readonly Declared[],
+  resource: string,
+  problems: PolicyError[]
+): DeleteThrough | null {
+  const written = declaredOnce('delete_through', owners, resource, problems)
+  return DELETE_WAYS.find(way => way === written?.name) ?? null
+}
+
+interface Written {
+  readonly name: string
+  readonly source: Source
+  readonly path: Path
+}
+
+/** A text that a resource and its traits give together at most once. */
+function declaredOnce(
+  key: string,
+  owners: readonly Declared[],
+  resource: string,
+  problems: PolicyError[]
+): Written | null {
   const written = owners.flatMap(({ value, source, path }) => {
-    const name = mapping(value)['soft_delete']
-    return typeof name === 'string' ? [{ name, source, path: [...path, 'soft_delete'] }] : []
+    const name = mapping(value)[key]
+    return typeof name === 'string' ? [{ name, source, path: [...path, key] }] : []
   })
   const [first, second] = written
-  if (first === undefined) return null
   if (second !== undefined) {
-    const message = `\`soft_delete\` of ${around.resource} is declared twice`
+    const message = `\`${key}\` of ${resource} is declared twice`
     const hint = 'the resource and the traits that it uses share it'
     problems.push(
       new PolicyError('TWR_POLICY_DUPLICATE', message, second.source.keySpanOf(second.path), hint)
     )
   }
-  return softDeleteColumn(first, around, problems)
+  return first ?? null
 }
 
 function softDeleteColumn(
-  { name, source, path }: { readonly name: string; readonly source: Source; readonly path: Path },
+  { name, source, path }: Written,
   { columns, complete, resource }: Surroundings,
   problems: PolicyError[]
 ): string | null {

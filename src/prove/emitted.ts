@@ -3,7 +3,7 @@ import { functionObject } from '../backends/sql/function.js'
 import { accessorOf, CLAIMS, entranceOf, VERIFIED_USER } from '../backends/sql/names.js'
 import { roleViews, tableObjects } from '../backends/sql/policies.js'
 import { appRoles, writerRoles } from '../backends/sql/roles.js'
-import type { Bundle, Resource } from '../ir/model.js'
+import { type Bundle, deletesByStatement, type Resource } from '../ir/model.js'
 import { type Names, namesInRole, namesOf, type PrincipalFunctions } from './names.js'
 import { type Parser, readTable, type TableSecurity } from './read-back.js'
 import { type ColumnGuard, type Parsers, readGuard } from './read-guard.js'
@@ -44,7 +44,9 @@ export function readBack(
 ): TableSecurity | null {
   if (resource.table === null) return null
   const text = (emitted?.sql ?? tableSql)(resource, bundle)
-  return readTable(parse(text), resource.table, namesIn(resource, bundle))
+  const security = readTable(parse(text), resource.table, namesIn(resource, bundle))
+  if (!deletesByStatement(resource)) security.byFunction.add('delete')
+  return security
 }
 
 /** The guard of the columns of a resource's table by its SQL; null where there is no table. @throws ReadBackError */

@@ -35,6 +35,8 @@ export interface TableSecurity extends Grants {
   enabled: boolean
   forced: boolean
   readonly policies: Map<string, ReadPolicy>
+  /** Commands that a function carries out for these roles, under the same formula; none of them may hold the right. */
+  readonly byFunction: Set<Command>
 }
 
 /** A parser of SQL text, which gives one node for each statement. */
@@ -69,6 +71,7 @@ export function readTable(
     enabled: false,
     forced: false,
     policies: new Map(),
+    byFunction: new Set(),
     granted: new Map(),
     withheld: new Map(),
     revoked: new Set()

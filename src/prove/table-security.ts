@@ -33,12 +33,12 @@ const TRUE: SqlExpression = { kind: 'const', value: true }
  * the privilege. Where a policy has no WITH CHECK its USING judges the new row (manual, CREATE POLICY).
  */
 export function gateOf(
-  { enabled, granted, policies }: TableSecurity,
+  { enabled, granted, byFunction, policies }: TableSecurity,
   gate: CommandGate,
   role: string
 ): SqlExpression {
   const command = COMMAND_OF[gate]
-  if (!granted.get(role)?.has(command)) return FALSE
+  if (!granted.get(role)?.has(command) && !byFunction.has(command)) return FALSE
   if (!enabled) return TRUE
   const clauses = policiesFor(policies, command, role).map(({ using, check }) =>
     gate === 'update_new' || gate === 'create' ? (check ?? using ?? TRUE) : (using ?? TRUE)
@@ -112,8 +112,17 @@ function misshapenPolicy(
   ]
 }
 
-function misgranted({ granted, policies }: TableSecurity, known: readonly string[]): readonly string[] {
-  return [...granted].flatMap(([role, privileges]) =>
+function misgranted(
+  { granted, byFunction, policies }: TableSecurity,
+  known: readonly string[]
+): readonly string[] {
+  const functionAlone = [...granted].flatMap(([role, privileges]) =>
+    // safety: with DELETE on the table a role could lock it
+    [...byFunction]
+      .filter(command => privileges.has(command))
+      .map(command => `${role} is granted ${command}, which a function alone is for`)
+  )
+  const loose = [...granted].flatMap(([role, privileges]) =>
     [...privileges]
       .filter(privilege => {
         const command = COMMANDS.find(one => one === privilege)
@@ -123,6 +132,7 @@ function misgranted({ granted, policies }: TableSecurity, known: readonly string
       })
       .map(privilege => `${role} is granted ${privilege} without a policy for it`)
   )
+  return [...functionAlone, ...loose]
 }
 
 /** A role that may not update a column at all would be denied what a rule allows, unless the column has a rule. */

@@ -2,7 +2,7 @@ import type { ClientBase } from 'pg'
 import { id, join, sql } from '../backends/sql/fragment.js'
 import { ROLES } from '../backends/sql/names.js'
 import type { ContextKey } from '../db/context-token.js'
-import { ACTIONS, type Bundle } from '../ir/model.js'
+import { ACTIONS, type Bundle, deletesByStatement } from '../ir/model.js'
 import type { TestCase } from './case.js'
 import { enterContext, keyForTests } from './context.js'
 import type { TestFile } from './file.js'
@@ -77,7 +77,7 @@ async function attempt({ client, key }: Session, one: TestCase, role: string | n
         await client.query(`DELETE FROM ${target} WHERE "id"::text = $1`, [what.id])
       })
     }
-    if (action === 'update') await grantThrough(client, one, role ?? ROLES.app)
+    await grantThrough(client, one, role ?? ROLES.app)
     const granted = await grantedColumns(client, table, role ?? ROLES.app)
     const demanded = await demandedColumns(client, table, Object.keys(what.columns))
     await enterContext(client, key, { user: who.id, tenant: who.tenant.id, role })
@@ -98,19 +98,22 @@ async function attempt({ client, key }: Session, one: TestCase, role: string | n
 }
 
 /**
- * Grants UPDATE of the columns that only a function writes: it writes them under the same rules, which answer here
+ * Grants what only a function does, UPDATE of some columns or DELETE: it does it under the same rules, which answer here
  * whatever the change is.
  */
 async function grantThrough(
   client: ClientBase,
-  { what: { resource } }: TestCase,
+  { action, what: { resource } }: TestCase,
   role: string
 ): Promise<void> {
   const columns = resource.columnRules.flatMap(rule => (rule.through === null ? [] : rule.columns))
-  if (columns.length === 0) return
-  const written = join(columns.map(id), ', ')
+  const rights = [
+    ...(action === 'update' && columns.length > 0 ? [sql`UPDATE (${join(columns.map(id), ', ')})`] : []),
+    ...(action === 'delete' && !deletesByStatement(resource) ? [sql`DELETE`] : [])
+  ]
+  if (rights.length === 0) return
   await client.query(
-    String(sql`GRANT UPDATE (${written}) ON public.${id(resource.table ?? '')} TO ${id(role)}`)
+    String(sql`GRANT ${join(rights, ', ')} ON public.${id(resource.table ?? '')} TO ${id(role)}`)
   )
 }
 

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { demoDatabase, exampleBundle } from '../support/example.js'
+import { AROUND_ATTACKS } from './around.js'
 import { assault, SECRET_LAST } from './attack.js'
 import { CONTEXT_ATTACKS } from './contexts.js'
 import { FUNCTION_ATTACKS } from './functions.js'
@@ -15,7 +16,7 @@ t.teardown(() => Promise.all([owner.end(), attacker.end(), victim.end()]))
 
 t.test('free SQL as the app role, with a valid token of one member, gets nothing else', async t => {
   await owner.query(SECRET_LAST)
-  const attacks = [...CONTEXT_ATTACKS, ...STATEMENT_ATTACKS, ...FUNCTION_ATTACKS]
+  const attacks = [...CONTEXT_ATTACKS, ...STATEMENT_ATTACKS, ...AROUND_ATTACKS, ...FUNCTION_ATTACKS]
   await assault(attacks, { attacker, victim, owner }, ({ name }, got) => {
     t.equal(got, null, name)
     return true

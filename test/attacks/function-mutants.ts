@@ -19,6 +19,24 @@ export const FUNCTION_MUTANTS: readonly SqlMutant[] = [
     from: 'OWNER TO "twinrule_remover"',
     to: 'OWNER TO CURRENT_USER'
   },
+  {
+    name: 'any row may be removed',
+    object: /^twinrule_agents_remover_delete$/,
+    from: /USING \([\s\S]*\);/,
+    to: 'USING (true);'
+  },
+  {
+    name: 'the administrator removes without an entry',
+    object: /^twinrule_agents_remover_delete$/,
+    from: 'entered_platform_admin',
+    to: 'context_is_platform_admin'
+  },
+  {
+    name: 'remove with the rights of the migration',
+    object: /"remove"/,
+    from: 'OWNER TO "twinrule_remover"',
+    to: 'OWNER TO CURRENT_USER'
+  },
   { name: 'any row may be shared', object: SHARER, from: USING, to: 'USING (true)\n' },
   {
     name: 'shared into any state',

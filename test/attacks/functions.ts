@@ -43,6 +43,7 @@ export const FUNCTION_ATTACKS: readonly Attack[] = [
     ] as const
   ).flatMap(([what, id]) => [
     calls(`soft_delete of a ${what} row`, `soft_delete('agent', '${id}')`),
+    calls(`remove of a ${what} row`, `remove('agent', '${id}')`),
     calls(`sharing a ${what} row with oneself`, `share('agent', '${id}', '${globex}')`),
     calls(`sharing a ${what} row on`, `share('agent', '${id}', '${initech}')`),
     calls(`unsharing a ${what} row`, `unshare('agent', '${id}')`),
@@ -52,6 +53,7 @@ export const FUNCTION_ATTACKS: readonly Attack[] = [
   calls("publishing one's own row", `share_globally('agent', '${OWN_ROW}')`),
   calls("giving one's own row away", `transfer('agent', '${OWN_ROW}', '${acme}')`),
   calls('soft_delete without a context', `soft_delete('agent', '${OWN_ROW}')`, null),
+  calls('remove without a context', `remove('agent', '${OWN_ROW}')`, null),
   calls('share without a context', `share('agent', '${OWN_ROW}', '${acme}')`, null),
   calls(
     'soft_delete by a claim',
@@ -68,6 +70,7 @@ export const FUNCTION_ATTACKS: readonly Attack[] = [
   calls('soft_delete in a role by SET ROLE', `soft_delete('agent', '${SECRET.id}')`, GUS, INTO_ROLE),
   calls('transfer in a role by SET ROLE', `transfer('agent', '${SECRET.id}', '${globex}')`, GUS, INTO_ROLE),
   calls('soft_delete by an administrator without an entry', `soft_delete('agent', '${OWN_ROW}')`, ROOT),
+  calls('remove by an administrator without an entry', `remove('agent', '${OWN_ROW}')`, ROOT, INTO_ROLE),
   calls('the same in the role', `soft_delete('agent', '${OWN_ROW}')`, ROOT, INTO_ROLE),
   calls('an injection into soft_delete', `soft_delete('agent'' OR true --', '${SECRET.id}')`),
   writes('a deletion by UPDATE', `UPDATE agents SET deleted_at = now() WHERE id = '${OWN_ROW}'`),

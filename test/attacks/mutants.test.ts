@@ -1,6 +1,7 @@
 import t from 'tap'
 import { accessObjects } from '../../src/backends/sql/access.js'
 import { demoDatabase, exampleBundle } from '../support/example.js'
+import { AROUND_ATTACKS } from './around.js'
 import { assault, SECRET_LAST } from './attack.js'
 import { CONTEXT_ATTACKS } from './contexts.js'
 import { FUNCTION_MUTANTS } from './function-mutants.js'
@@ -23,7 +24,7 @@ async function broken(): Promise<string | null> {
   let first: string | null = null
   try {
     await assault(
-      [...CONTEXT_ATTACKS, ...STATEMENT_ATTACKS, ...FUNCTION_ATTACKS],
+      [...CONTEXT_ATTACKS, ...STATEMENT_ATTACKS, ...AROUND_ATTACKS, ...FUNCTION_ATTACKS],
       { attacker, victim, owner },
       ({ name }, got) => {
         if (got !== null) first = `${name}: ${got}`
@@ -39,6 +40,8 @@ async function broken(): Promise<string | null> {
 /** Mutants that no attack can tell from the real thing, and why that is so. */
 const HARMLESS: Readonly<Record<string, string>> = {
   'the settings stay for the session': 'the seal is worth nothing in another transaction',
+  'any row may be deleted':
+    'DELETE is granted to nobody; remove() and soft_delete() ask policies of their own',
   'its right to be called': 'the function asks by itself who calls it',
   'a new row may be global':
     'UPDATE of the columns of sharing is granted to nobody; share_globally() asks its own policy',

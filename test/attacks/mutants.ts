@@ -288,6 +288,12 @@ export const SWITCHES: readonly { readonly name: string; readonly off: string; r
       'GRANT TRUNCATE ON agents TO twinrule_app',
       'REVOKE TRUNCATE ON agents FROM twinrule_app'
     ],
+    ['no DELETE', 'GRANT DELETE ON agents TO twinrule_app', 'REVOKE DELETE ON agents FROM twinrule_app'],
+    [
+      'no DELETE in a role that is entered',
+      'GRANT DELETE ON agents TO authz_platform_admin',
+      'REVOKE DELETE ON agents FROM authz_platform_admin'
+    ],
     [
       'no CREATE in public',
       'GRANT CREATE ON SCHEMA public TO twinrule_app',

@@ -81,6 +81,25 @@ t.test('a folder that is not there is a finding', async t => {
   t.match(out(), /^no-such-folder:1:1 TWR_POLICY_NO_FILES /)
 })
 
+t.test('a policy that leaves deletions to DELETE without saying so is told what it gives up', async t => {
+  const told = async (more: string, allow = 'read, delete') => {
+    const policy = `version: 1
+principal: { id: uuid }
+resources:
+  note: { table: notes, columns: { id: uuid!, gone: timestamptz }, ${more}
+    rules: { all: { allow: [${allow}], when: resource.id == principal.id } } }
+`
+    const { io, err } = capture()
+    t.equal(await run(['check', t.testdir({ 'p.yaml': policy })], io), 0, more)
+    return /note: note: who may DELETE may LOCK TABLE too/.test(err())
+  }
+  t.equal(await told(''), true)
+  t.equal(await told('', 'read'), false)
+  for (const more of ['delete_through: remove,', 'delete_through: statement,', 'soft_delete: gone,']) {
+    t.equal(await told(more), false, more)
+  }
+})
+
 t.test('a policy with plain contexts is told what it gives up', async t => {
   const dir = t.testdir({ 'p.yaml': 'version: 1\ncontext: plain\nprincipal: { id: uuid }\nresources: {}\n' })
   const { io, err } = capture()

@@ -76,52 +76,78 @@ t.test('a statement, a lock and an idle transaction end by themselves', async t 
   closing(t, other)
   await t.rejects(app.query('SELECT pg_sleep(10)'), { code: '57014' })
   const ended = new Promise(resolve => other.once('error', resolve))
+  await admin.query('GRANT DELETE ON agents TO twinrule_app') // else the app role could not lock the table
   await other.query('BEGIN; LOCK TABLE agents IN ACCESS EXCLUSIVE MODE')
   await t.rejects(app.query('SELECT FROM agents'), { code: '55P03' })
   t.match(await ended, { code: '25P03' }, 'and whoever holds the lock is disconnected')
   await app.query('SELECT FROM agents')
 })
 
-const KEPT = `
+const LOCKED = `
 version: 1
 principal: { id: uuid, tenant_id: uuid }
-resources:
-  note:
-    table: notes
+traits:
+  mine:
     columns: { id: int!, tenant_id: uuid! }
-    rules:
-      mine: { allow: [read, create, update], when: resource.tenant_id == principal.tenant_id }
+    rules: { mine: { allow: [read, create, update], when: resource.tenant_id == principal.tenant_id } }
+  deletable:
+    rules: { gone: { allow: [delete], when: resource.tenant_id == principal.tenant_id } }
+resources:
+  note: { table: notes, use: [mine] }
+  plain: { table: plains, use: [mine, deletable] }
+  stated: { table: stated, use: [mine, deletable], columns: { gone: timestamptz }, soft_delete: gone, delete_through: statement }
+  kept: { table: kept, use: [mine, deletable], columns: { gone: timestamptz }, soft_delete: gone }
+  removed: { table: removed, use: [mine, deletable], delete_through: remove }
 `
+const MODES = [
+  'ACCESS SHARE',
+  'ROW SHARE',
+  'ROW EXCLUSIVE',
+  'SHARE UPDATE EXCLUSIVE',
+  'SHARE',
+  'SHARE ROW EXCLUSIVE',
+  'EXCLUSIVE',
+  'ACCESS EXCLUSIVE'
+]
 
-t.test('whoever may delete rows may lock the table, whoever may not may lock rows alone', async t => {
-  const database = await demoDatabase(t, bundle)
-  const admin = closing(t, await database.client())
-  await admin.query(
-    'CREATE TABLE notes (id int, tenant_id uuid NOT NULL); ALTER TABLE notes ALTER id SET NOT NULL'
-  )
-  const app = closing(t, await database.client('twinrule_app'))
-  const modes = ['ROW SHARE', 'ROW EXCLUSIVE', 'SHARE', 'ACCESS EXCLUSIVE']
-  const lock = async (table: string) => {
-    const allowed: string[] = []
-    for (const mode of modes) {
-      await app.query('BEGIN')
-      await app.query(`LOCK TABLE ${table} IN ${mode} MODE`).then(
-        () => allowed.push(mode),
-        (error: { code: string }) => t.equal(error.code, '42501', mode)
+for (const server of ['usual', 'registry'] as const) {
+  t.test(`who holds no DELETE locks no table, in any mode that anybody waits for: ${server}`, async t => {
+    const database = await demoDatabase(t, bundle, server)
+    const admin = closing(t, await database.client())
+    for (const table of ['notes', 'plains', 'stated', 'kept', 'removed']) {
+      await admin.query(
+        `CREATE TABLE ${table} (id int PRIMARY KEY, tenant_id uuid NOT NULL, gone timestamptz)`
       )
-      await app.query('ROLLBACK')
     }
-    return allowed
-  }
-  // PostgreSQL checks LOCK against the rights on the whole table, and DELETE cannot be granted otherwise
-  t.same(await lock('agents'), modes)
-  t.same(await lock('tenants'), [])
-  const { bundle: kept } = loadTexts({ 'notes.yaml': KEPT })
-  if (kept === null) throw new Error('does not load')
-  await migrate({ database: database.url(), bundle: kept })
-  t.same(await lock('notes'), [], 'rights by column are no right to lock')
-  await app.query('BEGIN; LOCK TABLE notes IN ACCESS SHARE MODE; ROLLBACK')
-})
+    const app = closing(t, await database.client('twinrule_app'))
+    const locks = async (table: string, role = 'none') => {
+      const allowed: string[] = []
+      for (const mode of MODES) {
+        await app.query(`BEGIN; SET LOCAL ROLE ${role}`)
+        await app.query(`LOCK TABLE ${table} IN ${mode} MODE`).then(
+          () => allowed.push(mode),
+          (error: { code: string }) => t.equal(error.code, '42501', mode)
+        )
+        await app.query('ROLLBACK')
+      }
+      return allowed
+    }
+    for (const role of ['none', 'authz_platform_admin']) {
+      t.same(await locks('agents', role), ['ACCESS SHARE'], `the example, ${role}`)
+      t.same(await locks('tenants', role), [])
+    }
+    // PostgreSQL checks LOCK against the rights on the whole table, so what is granted by column permits none
+    await admin.query('CREATE TABLE columns (a int, b int)')
+    await admin.query(`SET twinrule.allow_unprotected = 'on';
+      GRANT SELECT (a), INSERT (a), UPDATE (a), REFERENCES (a) ON columns TO twinrule_app; RESET twinrule.allow_unprotected`)
+    t.same(await locks('columns'), [])
+    const { bundle: made, problems } = loadTexts({ 'p.yaml': LOCKED })
+    if (made === null) throw new Error(problems.join('\n'))
+    await migrate({ database: database.url(), bundle: made })
+    for (const table of ['notes', 'kept', 'removed']) t.same(await locks(table), ['ACCESS SHARE'], table)
+    for (const table of ['plains', 'stated']) t.same(await locks(table), MODES, `${table}: DELETE is granted`)
+  })
+}
 
 t.test('no role of twinrule creates anything, temporary or not, or writes around the policies', async t => {
   const database = await demoDatabase(t, bundle)

@@ -21,6 +21,7 @@ traits:
     columns: { tenant_id: uuid!, deleted_at: timestamptz }
     immutable: [id]
     soft_delete: deleted_at
+    delete_through: remove
     rules:
       admin: { allow: [read, create, update, delete], when: admin }
       owner: { allow: [read, create, update, delete], when: mine && live, check: mine }
@@ -142,6 +143,19 @@ t.test('a soft delete is allowed exactly where a delete is, of a row that is not
     allowed += expected.length
   }
   t.ok(allowed > 20 && allowed < papers.length * 3, `${allowed}`)
+})
+
+t.test('a row is removed exactly where a delete is allowed, and by nobody with DELETE', async t => {
+  for (const user of USERS) {
+    t.same(await done(user, "remove('paper', ID::uuid)"), await decided(user, 'delete'), user)
+    await acting(app, user, () => t.rejects(app.query('DELETE FROM papers'), { code: '42501' }))
+  }
+  const [first] = await decided('ada', 'delete')
+  await acting(app, 'ada', async () => {
+    const call = 'SELECT twinrule.remove($1, $2::uuid) AS done'
+    t.same((await app.query(call, ['paper', first])).rows, [{ done: true }])
+    t.same((await app.query(call, ['paper', first])).rows, [{ done: false }], 'a second time')
+  })
 })
 
 t.test(
@@ -343,11 +357,16 @@ t.test(
 )
 
 t.test('they go when the policy does not ask for them any more', async t => {
-  const less = compiled(POLICY.replace('    soft_delete: deleted_at\n', '').replaceAll(/, through: \w+/g, ''))
+  const less = compiled(
+    POLICY.replace('    soft_delete: deleted_at\n    delete_through: remove\n', '').replaceAll(
+      /, through: \w+/g,
+      ''
+    )
+  )
   await migrate({ database: owner, bundle: less })
   const left = await owner.query(
-    `SELECT proname AS name FROM pg_proc WHERE pronamespace = 'twinrule'::regnamespace AND proname IN ('soft_delete', 'share', 'unshare', 'share_globally', 'transfer')
-     UNION ALL SELECT polname FROM pg_policy WHERE polname ~ '_(remover|sharer|writers)$'
+    `SELECT proname AS name FROM pg_proc WHERE pronamespace = 'twinrule'::regnamespace AND proname IN ('soft_delete', 'remove', 'share', 'unshare', 'share_globally', 'transfer')
+     UNION ALL SELECT polname FROM pg_policy WHERE polname ~ '_(remover|remover_delete|sharer|writers)$'
      UNION ALL SELECT attname FROM pg_attribute WHERE attacl::text ~ 'twinrule_(remover|sharer)'`
   )
   t.same(left.rows, [])

@@ -53,7 +53,7 @@ export const CHANGES: readonly HandMade[] = [
   ['GRANT SELECT (name) ON agents TO reporting', 'TWR_DRIFT_GRANT', 'public.agents'],
   ['GRANT SELECT ON user_roles TO twinrule_app', 'TWR_DRIFT_GRANT', 'public.user_roles'],
   ['GRANT SELECT ON agents TO twinrule_app WITH GRANT OPTION', 'TWR_DRIFT_GRANT', 'public.agents'],
-  ['REVOKE DELETE ON agents FROM twinrule_app', 'TWR_DRIFT_GRANT', 'public.agents'],
+  ['GRANT DELETE ON agents TO twinrule_app', 'TWR_DRIFT_GRANT', 'public.agents'],
   ['GRANT UPDATE ON twinrule.state TO twinrule_app', 'TWR_DRIFT_GRANT', 'twinrule.state'],
   [
     'GRANT EXECUTE ON FUNCTION twinrule.membership(uuid, uuid) TO PUBLIC',

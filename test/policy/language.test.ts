@@ -81,6 +81,8 @@ t.test('forbids, column rules and added actions are checked like everything else
     [doc('soft_delete: open'), ['10:139 TWR_POLICY_SOFT_DELETE']],
     [doc('soft_delete: opne'), ['10:139 TWR_POLICY_UNKNOWN_COLUMN']],
     [doc('soft_delete: [open]'), ['10:139 TWR_POLICY_SCHEMA']],
+    [doc('delete_through: remove'), []],
+    [doc('delete_through: soft_delete'), ['10:142 TWR_POLICY_SCHEMA']],
     [
       `${HEAD}actions: { publish: { command: update }, invoke: {} }\nresources: { doc: { columns: ${COLUMNS}, rules: { r: { allow: [publish, invoke], when: mine } } } }`,
       []

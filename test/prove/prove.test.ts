@@ -188,6 +188,20 @@ t.test('a column that a role may not write although no rule is about it is a fin
   t.match(report.resources[0]?.findings, [/is not granted UPDATE of title/])
 })
 
+t.test('DELETE in hand is a finding where a function alone deletes', async t => {
+  const bundle = bundleOf(
+    `${NOTES}      gone: { allow: [delete], when: resource.at < now }\n`.replace(
+      '    table: notes\n',
+      '    table: notes\n    delete_through: remove\n'
+    )
+  )
+  t.equal((await prove(bundle)).verdict, 'proved')
+  const grant = (text: string) => text.replace(/GRANT SELECT ON/g, 'GRANT SELECT, DELETE ON')
+  const report = await prove(bundle, { emitted: { sql: (...of) => grant(tableSql(...of)) } })
+  t.equal(report.verdict, 'refuted')
+  t.match(report.resources[0]?.findings, [/is granted delete, which a function alone is for/])
+})
+
 t.test('too many cases are counted, not tried, and never called proved', async t => {
   const many = Array.from({ length: 30 }, (_, i) => `"t${i}" in resource.tags`).join(' || ')
   const tagged = NOTES.replace('title: text!', 'tags: set<text>')

@@ -10,7 +10,7 @@ export type Command = 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE'
 export interface TableGrant {
   readonly table: string
   readonly role: string
-  /** The commands for which the role has a policy. */
+  /** The commands for which the role has a policy, and that are not a function's. */
   readonly commands: readonly Command[]
   /** The columns that no update of the role could ever change. */
   readonly unchangeable: readonly string[]

@@ -1,6 +1,6 @@
 import type { Condition, ReadRules, Relation, Term } from '../../ir/formula.js'
 import { anyRule, type CommandGate, gateForm, type PartForm } from '../../ir/gates.js'
-import type { Bundle, Resource, Rule } from '../../ir/model.js'
+import { type Bundle, deletesByStatement, type Resource, type Rule } from '../../ir/model.js'
 import { and, anyOf, literal, type Nnf, normalize, or } from '../../ir/normal-form.js'
 import { flaggedRole } from '../../ir/principal.js'
 import { block, type Fragment, id, join, sql } from './fragment.js'
@@ -178,7 +178,10 @@ function grantOf(resource: Resource, view: RoleView): TableGrant {
   return {
     table: resource.table ?? '',
     role: view.role,
-    commands: commandsOf(resource, view).map(({ command }) => command),
+    commands: commandsOf(resource, view).flatMap(({ command }) =>
+      // safety: whoever holds DELETE may LOCK TABLE in every mode, and so keep everybody from the table
+      command === 'DELETE' && !deletesByStatement(resource) ? [] : [command]
+    ),
     unchangeable: [...new Set([...resource.immutable, ...barred.flatMap(({ columns }) => columns)])].sort()
   }
 }

@@ -24,7 +24,9 @@ export function writerRoles(bundle: Bundle): readonly string[] {
   const tables = bundle.resources.filter(({ table }) => table !== null)
   const through = tables.some(({ columnRules }) => columnRules.some(rule => rule.through !== null))
   return [
-    ...(tables.some(({ softDelete }) => softDelete !== null) ? [ROLES.remover] : []),
+    ...(tables.some(({ softDelete, deleteThrough }) => softDelete !== null || deleteThrough === 'remove')
+      ? [ROLES.remover]
+      : []),
     ...(through ? [ROLES.sharer] : [])
   ]
 }

@@ -5,9 +5,9 @@ import { ROLES } from './names.js'
 import { appRoles } from './roles.js'
 
 /**
- * The functions that write for applications what UPDATE is not granted for. Each runs as an owner that may write these
- * columns alone, under policies made from the rules of the caller's role, so each can do what the rules allow and
- * nothing else. They answer whether there was such a row.
+ * The functions that do for applications what UPDATE or DELETE is not granted for. Each runs as an owner that may do
+ * this alone, under policies made from the rules of the caller's role, so each can do what the rules allow and nothing
+ * else. They answer whether there was such a row.
  */
 export function writeFunctions(bundle: Bundle): readonly FunctionSpec[] {
   return ID_TYPES.flatMap(({ kinds, type }) => {
@@ -20,6 +20,7 @@ export function writeFunctions(bundle: Bundle): readonly FunctionSpec[] {
     const make = (spec: WriteSpec): readonly FunctionSpec[] => writeFunction(spec, type, appRoles(bundle))
     return [
       ...make({ ...SOFT_DELETE, resources: resources.filter(({ softDelete }) => softDelete !== null) }),
+      ...make({ ...REMOVE, resources: resources.filter(({ deleteThrough }) => deleteThrough === 'remove') }),
       ...make({ ...SHARE, resources: through('share') }),
       ...make({ ...UNSHARE, resources: through('share') }),
       ...make({ ...SHARE_GLOBALLY, resources: through('share').filter(hasGlobal) }),
@@ -42,8 +43,8 @@ interface WriteSpec {
   readonly more: readonly Parameter[]
   /** What is checked before anything is written. */
   readonly first?: Fragment
-  /** What an UPDATE sets, and what must hold of the row beside its id. */
-  readonly set: (resource: Resource) => Fragment
+  /** What an UPDATE sets, null for a DELETE, and what must hold of the row beside its id. */
+  readonly set: ((resource: Resource) => Fragment) | null
   readonly where?: (resource: Resource) => Fragment
 }
 
@@ -57,7 +58,7 @@ function writeFunction(
   if (resources.length === 0) return []
   const cases = resources.map(
     resource => sql`    WHEN ${lit(resource.name)} THEN
-      UPDATE public.${id(resource.table ?? '')} SET${set(resource)}
+      ${statement(resource, set)}
       WHERE "id" = $2${where === undefined ? sql`` : sql` AND ${where(resource)}`};`
   )
   return [
@@ -89,6 +90,13 @@ END`
     }
   ]
 }
+
+function statement(resource: Resource, set: WriteSpec['set']): Fragment {
+  const table = id(resource.table ?? '')
+  return set === null ? sql`DELETE FROM public.${table}` : sql`UPDATE public.${table} SET${set(resource)}`
+}
+
+const REMOVE: Template = { name: 'remove', owner: ROLES.remover, more: [], set: null }
 
 const SOFT_DELETE: Template = {
   name: 'soft_delete',

@@ -6,26 +6,34 @@ import type { SqlObject } from './object.js'
 import { gateSql, roleViews } from './policies.js'
 import { CALLER_ROLE, writerRoles } from './roles.js'
 
-/** A function's owner that writes some columns of a table for applications, and the gates that it is held to. */
-interface Writer {
-  readonly role: string
-  readonly columns: readonly string[]
+/** What a function's owner does with a table for applications, and the gates that it is held to. */
+interface Writing {
+  readonly command: 'UPDATE' | 'DELETE'
   readonly using: CommandGate
   /** Null: the new row is no question, because the row as it was decides. */
   readonly check: CommandGate | null
 }
 
-function writersOf({ softDelete, columnRules }: Resource): readonly Writer[] {
+/** A function's owner that writes some columns of a table, or deletes its rows. */
+interface Writer {
+  readonly role: string
+  readonly columns: readonly string[]
+  readonly writings: readonly Writing[]
+}
+
+function writersOf({ softDelete, deleteThrough, columnRules }: Resource): readonly Writer[] {
   const through = columnRules.flatMap(rule => (rule.through === null ? [] : rule.columns))
-  return [
+  const deletions: readonly Writing[] = [
     // a deletion that keeps the row is a deletion all the same
-    ...(softDelete === null
-      ? []
-      : [{ role: ROLES.remover, columns: [softDelete], using: 'delete', check: null } as const]),
-    ...(through.length === 0
-      ? []
-      : [{ role: ROLES.sharer, columns: through, using: 'update', check: 'update_new' } as const])
+    ...(softDelete === null ? [] : [{ command: 'UPDATE', using: 'delete', check: null } as const]),
+    ...(deleteThrough === 'remove' ? [{ command: 'DELETE', using: 'delete', check: null } as const] : [])
   ]
+  const changes: readonly Writing[] =
+    through.length === 0 ? [] : [{ command: 'UPDATE', using: 'update', check: 'update_new' }]
+  return [
+    { role: ROLES.remover, columns: softDelete === null ? [] : [softDelete], writings: deletions },
+    { role: ROLES.sharer, columns: through, writings: changes }
+  ].filter(({ writings }) => writings.length > 0)
 }
 
 /**
@@ -36,28 +44,27 @@ export function writerObjects(resource: Resource, bundle: Bundle): readonly SqlO
   const { table } = resource
   if (table === null) return []
   return writersOf(resource).flatMap(writer => [
-    updatePolicy(resource, table, writer, bundle),
+    ...writer.writings.map(writing =>
+      writerPolicy(resource, table, { ...writing, role: writer.role }, bundle)
+    ),
     writerGrant(table, writer)
   ])
 }
 
-function updatePolicy(
+function writerPolicy(
   resource: Resource,
   table: string,
-  { role, using, check }: Writer,
+  { role, command, using, check }: Writing & Pick<Writer, 'role'>,
   bundle: Bundle
 ): SqlObject {
-  const clauses = [
-    sql`  USING (\n    ${forCaller(resource, using, bundle)}\n  )`,
+  const old = sql`  USING (\n    ${forCaller(resource, using, bundle)}\n  )`
+  const name = `twinrule_${table}_${role.replace('twinrule_', '')}`
+  if (command === 'DELETE') return policy(table, `${name}_delete`, sql`FOR DELETE TO ${id(role)}\n${old}`)
+  const next =
     check === null
       ? sql`  WITH CHECK (true)`
       : sql`  WITH CHECK (\n    ${forCaller(resource, check, bundle)}\n  )`
-  ]
-  return policy(
-    table,
-    `twinrule_${table}_${role.replace('twinrule_', '')}`,
-    sql`FOR UPDATE TO ${id(role)}\n${join(clauses, '\n')}`
-  )
+  return policy(table, name, sql`FOR UPDATE TO ${id(role)}\n${old}\n${next}`)
 }
 
 /** A gate as the role sees it that the caller is in. */
@@ -73,17 +80,22 @@ ${join(cases, '\n')}
     END`
 }
 
-function writerGrant(table: string, { role, columns }: Writer): SqlObject {
+function writerGrant(table: string, { role, columns, writings }: Writer): SqlObject {
   const target = sql`public.${id(table)}`
   const revoke = sql`REVOKE ALL ON ${target} FROM ${id(role)};`
-  const written = join(columns.map(id), ', ')
+  const read = join(['id', ...columns].map(id), ', ')
+  const rights = [
+    sql`SELECT (${read})`,
+    ...(columns.length === 0 ? [] : [sql`UPDATE (${join(columns.map(id), ', ')})`]),
+    ...(writings.some(({ command }) => command === 'DELETE') ? [sql`DELETE`] : [])
+  ]
   return {
     kind: 'grant',
     name: `${table} ${role}`,
     table,
     derived: true,
     up: sql`${revoke}
-GRANT SELECT ("id", ${written}), UPDATE (${written}) ON ${target} TO ${id(role)};`,
+GRANT ${join(rights, ', ')} ON ${target} TO ${id(role)};`,
     down: revoke
   }
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { withClient } from '../../db/client.js'
-import type { Bundle } from '../../ir/model.js'
+import { type Bundle, deletesByStatement } from '../../ir/model.js'
 import { checkLive, type LiveCheck } from '../../live/check.js'
 import type { Mismatch } from '../../live/mismatch.js'
 import { editedFiles } from '../../migrate/generated.js'
@@ -66,6 +66,7 @@ async function check(dir: string, flags: CheckFlags, io: Io): Promise<number> {
     `no problems: ${count(bundle.resources.length, 'resource')}, ${count(rules, 'rule')}, revision ${bundle.revision.slice(0, 12)}\n`
   )
   if (bundle.context === 'plain') io.err(PLAIN_CONTEXT)
+  io.err(lockNote(bundle))
   const refuted = proves && !(await isProved(bundle, io))
   if (live !== null) io.err(`${liveSummary(live)}\n`)
   const wrong = live?.mismatches.some(({ severity }) => severity === 'error') ?? false
@@ -92,6 +93,22 @@ function liveSummary({ tables, columns, mismatches }: LiveCheck): string {
 const PLAIN_CONTEXT = `note: \`context: plain\` gives up that contexts cannot be forged: whoever runs SQL as twinrule_app, by an
   injection too, can act as any user whose id it knows, administrators included
 `
+
+/** What DELETE gives away, where the policy leaves it to the default. */
+function lockNote({ resources }: Bundle): string {
+  const open = resources.filter(
+    one =>
+      one.table !== null &&
+      one.deleteThrough === null &&
+      deletesByStatement(one) &&
+      one.rules.some(({ effect, actions }) => effect === 'allow' && actions.includes('delete'))
+  )
+  if (open.length === 0) return ''
+  const names = open.map(({ name }) => name).join(', ')
+  return `note: ${names}: who may DELETE may LOCK TABLE too, so SQL as twinrule_app can keep everybody from the table;
+  \`delete_through: remove\` makes it a function, \`delete_through: statement\` says that it is meant so
+`
+}
 
 /** A few seconds at most: what is larger is a matter of `twinrule prove`, and no finding here. */
 const MODELS_OF_CHECK = 200_000

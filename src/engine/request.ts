@@ -36,7 +36,8 @@ export const REASON_CODES = [
   'not_a_member',
   'no_row',
   'invalid_attribute',
-  'unknown_attribute'
+  'unknown_attribute',
+  'lookup_attribute'
 ] as const
 /** One of the reasons. */
 export type ReasonCode = (typeof REASON_CODES)[number]

@@ -19,7 +19,7 @@ export interface AddedAction {
 }
 
 /**
- * A declared attribute of the principal. An absent one is null.
+ * A declared attribute of the principal. An absent one is null. `lookup`: no caller may say it, however trusted.
  * `role` names the PostgreSQL role of a role flag: whoever has the flag may enter that role for a transaction.
  */
 export interface PrincipalAttribute {

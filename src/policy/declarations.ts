@@ -101,8 +101,11 @@ export function principalAttribute(
     problems.push(new PolicyError('TWR_POLICY_PRINCIPAL_SOURCE', message, source.keySpanOf(path), hint))
     return null
   }
-  const lookup = role !== undefined || written['source'] === 'lookup'
-  const base = { name, type: declared.type, source: lookup ? ('lookup' as const) : ('context' as const) }
+  const base = {
+    name,
+    type: declared.type,
+    source: written['source'] === 'lookup' ? ('lookup' as const) : ('context' as const)
+  }
   return role === undefined ? base : { ...base, role }
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { PrincipalAttribute } from '../ir/model.js'
 import { keyOf, normalize, readableForm } from '../ir/normal-form.js'
 import type { Type } from '../ir/types.js'
 import { typeName } from '../ir/types.js'
@@ -13,7 +14,7 @@ export function revisionOf({ context, actions, principal, resources }: Resolved)
     'twinrule 1',
     ...(context === 'plain' ? [['context', context]] : []),
     ...actions.map(a => ['action', a.name, a.command ?? '']),
-    ...principal.map(p => ['principal', p.name, fullType(p.type), p.source, p.role ?? '']),
+    ...principal.map(p => ['principal', p.name, fullType(p.type), ...sourceOf(p)]),
     ...resources.flatMap(resource => [
       ['resource', resource.name, resource.table ?? ''],
       ...resource.columns.map(c => ['column', c.name, fullType(c.type), c.nullable]),
@@ -47,6 +48,12 @@ export function revisionOf({ context, actions, principal, resources }: Resolved)
     ])
   ]
   return createHash('sha256').update(JSON.stringify(canonical)).digest('hex')
+}
+
+/** Where databases are, a role flag is always looked up. */
+function sourceOf({ source, role }: PrincipalAttribute): readonly string[] {
+  if (role === undefined) return [source, '']
+  return ['lookup', role, ...(source === 'lookup' ? ['stored'] : [])]
 }
 
 function fullType(type: Type): readonly unknown[] {

@@ -80,7 +80,7 @@ export const POLICY_SCHEMA = {
               },
               source: {
                 description:
-                  '`lookup`: read fresh from the database at every decision, never taken from a caller.',
+                  '`lookup`: read fresh from the database at every decision, never taken from a caller, not even of a service without a database.',
                 const: 'lookup'
               },
               role: {

@@ -11,7 +11,7 @@ import type { FactsReader } from '../db/facts.js'
 import type { Engine } from '../engine/engine.js'
 import { ConfigError } from '../errors/errors.js'
 import type { ServerConfig } from './config.js'
-import { createDecider } from './decider.js'
+import { createDecider, createStatelessDecider } from './decider.js'
 import { createDriftWatch, type DriftWatch, type Look } from './drift-watch.js'
 import { refusal } from './error-reply.js'
 import { requireApiKey } from './plugins/callers.js'
@@ -23,10 +23,13 @@ import { trackRequests } from './plugins/requests.js'
 import { authorizeRoutes } from './routes/authorize.js'
 import { healthRoutes } from './routes/health.js'
 
-/** What a service is made of. It owns `facts` from here on and closes it when it closes. */
+/**
+ * What a service is made of. It owns `facts` from here on and closes it when it closes. Without `facts` it is stateless:
+ * callers bring all facts with their questions.
+ */
 export interface AppOptions {
   readonly engine: Engine
-  readonly facts: FactsReader
+  readonly facts: FactsReader | null
   readonly config: Pick<
     ServerConfig,
     'apiKeys' | 'maxInFlight' | 'maxBatch' | 'factsTimeoutMs' | 'driftInterval' | 'logLevel'
@@ -73,7 +76,10 @@ export function buildApp({ engine, facts, config, look, logger }: AppOptions): F
   app.register(async api => {
     requireApiKey(api, config.apiKeys)
     limitInFlight(api, config.maxInFlight)
-    const decider = createDecider(engine, trusted(facts, drift), config.factsTimeoutMs)
+    const decider =
+      facts === null
+        ? createStatelessDecider(engine)
+        : createDecider(engine, trusted(facts, drift), config.factsTimeoutMs)
     authorizeRoutes(api, { decider, maxBatch: config.maxBatch })
   })
 

@@ -1,4 +1,5 @@
 import { TestError } from '../errors/errors.js'
+import type { Bundle } from '../ir/model.js'
 import type { TestCase } from './case.js'
 import type { Fixtures } from './fixtures.js'
 import { type Lock, requestOf, type Verdict } from './lock.js'
@@ -7,8 +8,8 @@ import { type Lock, requestOf, type Verdict } from './lock.js'
 export interface ServiceOptions {
   readonly url: string
   readonly apiKey: string
-  /** The revision that it must have. */
-  readonly revision: string
+  /** The policies that it must have. */
+  readonly bundle: Bundle
 }
 
 /** Questions of one request: less than any service's limit that makes sense. */
@@ -17,7 +18,7 @@ const TIMEOUT_MS = 30_000
 
 /**
  * A decision service. Rows are sent with the question; who asks is read by the service from its own database, so the
- * principals of the file must be there.
+ * principals of the file must be there. A stateless service has none, and takes what is sent of them.
  *
  * @throws TestError TWR_TEST_SERVICE when it cannot be asked, or has other policies
  */
@@ -30,7 +31,7 @@ export function httpLock(options: ServiceOptions): Lock {
         const some = cases.slice(i, i + BATCH)
         const answers = await post(
           options,
-          some.map(one => questionOf(one, fixtures))
+          some.map(one => questionOf(one, fixtures, options))
         )
         if (answers.length !== some.length)
           throw unusable(`${some.length} questions got ${answers.length} answers`)
@@ -41,13 +42,13 @@ export function httpLock(options: ServiceOptions): Lock {
   }
 }
 
-/** The subject only says in which tenant it acts: the service believes nothing else of it. */
-function questionOf(one: TestCase, fixtures: Fixtures) {
+/** A service with a database takes from this in which tenant the subject acts, and believes nothing else of it. */
+function questionOf(one: TestCase, fixtures: Fixtures, { bundle }: ServiceOptions) {
   const { subject, ...rest } = requestOf(one, fixtures)
-  return {
-    ...rest,
-    subject: { type: subject.type, id: subject.id, properties: { tenant_id: one.who.tenant.id } }
-  }
+  const passed = bundle.principal.filter(({ name, source }) => name !== 'id' && source === 'context')
+  const attributes = passed.map(({ name }) => [name, one.who.attributes?.[name]] as const)
+  const properties = { tenant_id: one.who.tenant.id, ...Object.fromEntries(attributes) }
+  return { ...rest, subject: { type: subject.type, id: subject.id, properties } }
 }
 
 interface ServiceAnswer {
@@ -88,7 +89,10 @@ async function post(
   return answers
 }
 
-function verdictOf({ decision, context = {} }: ServiceAnswer, { revision }: ServiceOptions): Verdict {
+function verdictOf(
+  { decision, context = {} }: ServiceAnswer,
+  { bundle: { revision } }: ServiceOptions
+): Verdict {
   if (typeof decision !== 'boolean') throw unusable('an answer holds no decision')
   if (context.revision !== revision) {
     const hint = 'start it with the policies that are tested, or name their folder'

@@ -151,6 +151,35 @@ t.test('policies with mistakes are printed, exit code 1', async t => {
   t.match(err(), /a\.yaml:1:\d+ TWR_POLICY_/)
 })
 
+t.test('without a database, when it is asked for', async t => {
+  const { io, out, err } = capture({ ...QUIET, TWINRULE_API_KEYS: 'a-key-of-a-service' })
+  const server = await startService({ policies: POLICIES, stateless: true }, io)
+  t.teardown(() => server.close())
+  t.match(out(), /database {3}none: callers bring all facts\n/)
+  t.notMatch(out() + err(), /a-key-of-a-service|embedded/)
+  t.match(await ask(server.address, 'a-key-of-a-service', 'read'), { status: 200, decision: false })
+  t.match(await ask(server.address, 'another', 'read'), { status: 401 })
+})
+
+t.test('a stateless service takes neither a database nor a start without keys', async t => {
+  const keys = { TWINRULE_API_KEYS: 'k' }
+  const cases: [argv: readonly string[], env: Record<string, string>, problem: RegExp][] = [
+    [[], {}, /^TWR_CONFIG TWINRULE_API_KEYS is not set\n/],
+    [
+      [],
+      { ...keys, DATABASE_URL: 'postgres://x' },
+      /^TWR_CONFIG --stateless reads no database, and DATABASE_URL is set\n/
+    ],
+    [['--migrations', 'db'], keys, /^TWR_CONFIG --stateless reads no database, and --migrations is given\n/],
+    [['--demo'], keys, /^TWR_CONFIG --stateless reads no database, and --demo is given\n/]
+  ]
+  for (const [argv, env, problem] of cases) {
+    const { code, out, err } = await serve(['--stateless', ...argv], env)
+    t.strictSame([code, out], [2, ''])
+    t.match(err, problem)
+  }
+})
+
 t.test('the lock of a process that is gone is taken over', async t => {
   const folder = join(t.testdir({}), 'data')
   writeFileSync(`${folder}.lock`, '999999999')
@@ -164,7 +193,7 @@ t.test('a request to paste survives any key and any address', async t => {
   const text = bannerText({
     address: 'http://0.0.0.0:8080',
     revision: 'f'.repeat(64),
-    embedded: true,
+    database: 'embedded' as const,
     demo: true,
     types: ['agent'],
     key: "it's"

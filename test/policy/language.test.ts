@@ -173,3 +173,11 @@ t.test('share() writes columns of one shape', async t => {
   const revision = (text: string) => loadTexts({ 'p.yaml': text }).bundle?.revision
   t.not(revision(file('text')), revision(file('text').replace(', through: share', '')))
 })
+
+t.test('what only the database may say of a principal is part of the revision', async t => {
+  const revision = (flag: string) =>
+    loadTexts({ 'p.yaml': `version: 1\nprincipal: { id: uuid, is_admin: { type: bool, role: r${flag} } }\n` })
+      .bundle?.revision
+  t.ok(revision(''))
+  t.not(revision(', source: lookup'), revision(''))
+})

@@ -242,3 +242,12 @@ t.test('a database or service that cannot be asked is not a failed test', async 
   t.equal(await run(['test', POLICIES, '--url', url], io), 2)
   t.match(err(), /it does not take the API key/)
 })
+
+t.test('a stateless service is asked with what the file says of principals', async t => {
+  const { io } = capture({ PORT: '0', LOG_LEVEL: 'silent', TWINRULE_API_KEYS: KEY })
+  const server = await startService({ policies: POLICIES, stateless: true }, io)
+  t.teardown(() => server.close())
+  const { code, out, err } = await test(POLICIES, '--url', server.address)
+  t.equal(code, 0, out + err)
+  t.match(out, /\n\d+ passed, 0 failed, asked in process and http\n$/)
+})

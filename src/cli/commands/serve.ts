@@ -8,7 +8,7 @@ const DESCRIPTION = `Answers \`POST /authorize\` with decisions. Settings come f
                      \`twinrule migrate\` creates. Without it an embedded
                      database runs, for a first look
   TWINRULE_API_KEYS  the keys that callers present, separated by commas; needed
-                     with DATABASE_URL
+                     with DATABASE_URL and with --stateless
   TWINRULE_DATA_DIR  where the embedded database keeps its data (.twinrule/data)
   LOG_LEVEL          fatal, error, warn, info, debug, trace or silent (info);
                      logs go to standard error`
@@ -25,11 +25,16 @@ export function registerServe(program: Command, { io, end }: Context): void {
       'the numbered migrations of the embedded database (default: those of twinrule)'
     )
     .option('--demo', 'load the demo data into the embedded database, and print requests to try')
+    .option(
+      '--stateless',
+      'no database: callers send all attributes of subject and resource, and are believed'
+    )
     .addHelpText(
       'after',
       examples(
         'twinrule serve --demo',
         'twinrule serve --policies policies --migrations db',
+        'TWINRULE_API_KEYS=... twinrule serve --stateless',
         'DATABASE_URL=postgres://twinrule_service:...@db/app TWINRULE_API_KEYS=... twinrule serve'
       )
     )

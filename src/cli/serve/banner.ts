@@ -2,7 +2,8 @@
 export interface Banner {
   readonly address: string
   readonly revision: string
-  readonly embedded: boolean
+  /** Where facts come from. */
+  readonly database: keyof typeof DATABASES
   /** Whether the demo data is wanted, and so requests to try. */
   readonly demo: boolean
   /** The resource types of the policy. */
@@ -11,19 +12,25 @@ export interface Banner {
   readonly key: string | undefined
 }
 
+const DATABASES = {
+  embedded: 'embedded, for a first look',
+  server: 'of DATABASE_URL',
+  none: 'none: callers bring all facts'
+} as const
+
 /** The resource type of the requests to try. */
 const EXAMPLE_TYPE = 'agent'
 const GUS = '00000000-0000-0000-0001-00000000000b'
 const SHARED_AGENT = '00000000-0000-0000-0002-000000000002'
 
 /** How to reach a service, for a person who has just started it. */
-export function bannerText({ address, revision, embedded, demo, types, key }: Banner): string {
+export function bannerText({ address, revision, database, demo, types, key }: Banner): string {
   const url = reachable(address)
   const lines = [
     '',
     `  twinrule listens on ${url}`,
     `  policies   revision ${revision.slice(0, 12)}`,
-    `  database   ${embedded ? 'embedded, for a first look' : 'of DATABASE_URL'}`,
+    `  database   ${DATABASES[database]}`,
     ...(key === undefined ? [] : [`  API key    ${key}`]),
     ...(demo && key !== undefined ? requests(url, key, types) : [])
   ]

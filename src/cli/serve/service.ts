@@ -6,7 +6,7 @@ import { readConfig, type ServerConfig } from '../../server/config.js'
 import { type RunningServer, startServer } from '../../server/start.js'
 import type { Io } from '../io.js'
 import { bannerText } from './banner.js'
-import { openFacts } from './facts-source.js'
+import { type FactsSource, openFacts } from './facts-source.js'
 
 /** The flags of `twinrule serve`. */
 export interface ServeOptions {
@@ -14,6 +14,8 @@ export interface ServeOptions {
   /** The folder of the embedded database's numbered migrations; by default the one that comes with twinrule. */
   readonly migrations?: string
   readonly demo?: boolean
+  /** No database: callers bring all facts with their questions. */
+  readonly stateless?: boolean
 }
 
 /** Bytes of a random API key. */
@@ -25,22 +27,25 @@ const KEY_BYTES = 24
  * @throws PolicyProblems, ConfigError, or DatabaseError when the database is not safe to use; nothing runs then
  */
 export async function startService(
-  { policies, migrations, demo = false }: ServeOptions,
+  { policies, migrations, demo = false, stateless = false }: ServeOptions,
   io: Io
 ): Promise<RunningServer> {
   const config = readConfig(io.env)
+  if (stateless) refuseDatabase(config, { demo, migrations })
   refuseUseless(config, migrations)
-  const apiKeys = keysOf(config)
+  const apiKeys = keysOf(config, stateless)
   const { bundle, problems } = await loadFolder(policies)
   if (bundle === null) throw new PolicyProblems(problems)
   const engine = createEngine(bundle)
-  const source = await openFacts({ bundle, config, migrations, demo, io })
+  const source: FactsSource | { readonly facts: null } = stateless
+    ? { facts: null }
+    : await openFacts({ bundle, config, migrations, demo, io })
   const server = await startServer({ engine, ...source, config: { ...config, apiKeys } })
-  const embedded = config.databaseUrl === undefined
+  const database = stateless ? 'none' : config.databaseUrl === undefined ? 'embedded' : 'server'
   const types = bundle.resources.map(({ name }) => name)
   // safety: the key of a real service does not belong into its output, which ends in log archives
-  const key = embedded || demo ? apiKeys[0] : undefined
-  io.out(bannerText({ address: server.address, revision: bundle.revision, embedded, demo, types, key }))
+  const key = database === 'embedded' || demo ? apiKeys[0] : undefined
+  io.out(bannerText({ address: server.address, revision: bundle.revision, database, demo, types, key }))
   return server
 }
 
@@ -56,11 +61,33 @@ function refuseUseless({ databaseUrl }: ServerConfig, migrations: string | undef
   )
 }
 
+/**
+ * safety: whoever asks a stateless service decides what is true, so it must be meant. A database that is named or filled,
+ * and then not read, is a mistake.
+ */
+function refuseDatabase(
+  { databaseUrl }: ServerConfig,
+  { demo, migrations }: { readonly demo: boolean; readonly migrations: string | undefined }
+): void {
+  const useless =
+    databaseUrl !== undefined
+      ? 'DATABASE_URL is set'
+      : migrations !== undefined
+        ? '--migrations is given'
+        : demo
+          ? '--demo is given'
+          : null
+  if (useless === null) return
+  throw new ConfigError('TWR_CONFIG', `--stateless reads no database, and ${useless}`, {
+    hint: 'leave one of them out: a stateless service decides from what callers send, and nothing else'
+  })
+}
+
 /** The keys of callers. The embedded database is for a first look, so there a random one will do. */
-function keysOf({ apiKeys, databaseUrl }: ServerConfig): readonly string[] {
+function keysOf({ apiKeys, databaseUrl }: ServerConfig, stateless: boolean): readonly string[] {
   if (apiKeys.length > 0) return apiKeys
-  if (databaseUrl === undefined) return [randomBytes(KEY_BYTES).toString('base64url')]
+  if (databaseUrl === undefined && !stateless) return [randomBytes(KEY_BYTES).toString('base64url')]
   throw new ConfigError('TWR_CONFIG', 'TWINRULE_API_KEYS is not set', {
-    hint: 'with DATABASE_URL it is needed: one or more keys, separated by commas; `openssl rand -hex 32` makes one'
+    hint: 'with DATABASE_URL or --stateless it is needed: one or more keys, separated by commas; `openssl rand -hex 32` makes one'
   })
 }

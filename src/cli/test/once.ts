@@ -72,7 +72,7 @@ function withDatabaseLock(
   return withEmbedded(bundle, { migrations, env: io.env }, client => run([databaseLock(client, bundle)]))
 }
 
-function serviceLock(url: string, { revision }: Bundle, io: Io): Lock {
+function serviceLock(url: string, bundle: Bundle, io: Io): Lock {
   const [apiKey = ''] = (variable(io, 'TWINRULE_API_KEYS') ?? '').split(',')
   if (apiKey === '' || !URL.canParse(url)) {
     const message = apiKey === '' ? 'TWINRULE_API_KEYS is not set' : `--url ${url} is no URL`
@@ -80,7 +80,7 @@ function serviceLock(url: string, { revision }: Bundle, io: Io): Lock {
       hint: '--url names the service, TWINRULE_API_KEYS holds a key that it takes'
     })
   }
-  return httpLock({ url, apiKey: apiKey.trim(), revision })
+  return httpLock({ url, apiKey: apiKey.trim(), bundle })
 }
 
 function coverageOf(engine: Engine, files: readonly TestFile[]) {

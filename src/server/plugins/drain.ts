@@ -16,7 +16,7 @@ declare module 'fastify' {
 }
 
 /** Stops in order: readiness turns red, requests in flight are answered, then the database is let go. */
-export function drainOnClose(app: FastifyInstance, facts: FactsReader): void {
+export function drainOnClose(app: FastifyInstance, facts: FactsReader | null): void {
   let draining = false
   let deadline: NodeJS.Timeout | undefined
   app.decorate('isDraining', () => draining)
@@ -36,7 +36,7 @@ export function drainOnClose(app: FastifyInstance, facts: FactsReader): void {
   // runs when the listener has closed, so no request can still need the database
   app.addHook('onClose', async () => {
     clearTimeout(deadline)
-    await bounded(() => facts.close(), CLOSE_FACTS_MS).catch((error: unknown) => {
+    await bounded(async () => facts?.close(), CLOSE_FACTS_MS).catch((error: unknown) => {
       app.log.warn({ fault: describeFault(error) }, 'the database connections did not close')
     })
   })

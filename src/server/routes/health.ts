@@ -7,7 +7,8 @@ import type { DriftWatch } from '../drift-watch.js'
 
 /** What the routes need. `timeoutMs` is the longest wait for the database in milliseconds. */
 export interface HealthOptions {
-  readonly facts: FactsReader
+  /** Null for a service without a database: it can decide as soon as it runs. */
+  readonly facts: FactsReader | null
   /** Null where nobody looks for drift. */
   readonly drift: DriftWatch | null
   readonly revision: string
@@ -28,7 +29,7 @@ export function healthRoutes(
   let running: Promise<void> | null = null
   // safety: callers without a key cost the database at most one connection, however many they are
   const check = (): Promise<void> => {
-    running ??= bounded(() => facts.ready(revision), timeoutMs).finally(() => {
+    running ??= bounded(async () => facts?.ready(revision), timeoutMs).finally(() => {
       running = null
     })
     return running

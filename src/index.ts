@@ -5,12 +5,7 @@
  */
 export { type CaslRule, type CaslTemplate, caslRules, caslTemplates } from './backends/casl.js'
 export type { SqlObject } from './backends/sql/object.js'
-export {
-  type ContextKey,
-  type ContextPrincipal,
-  contextKey,
-  contextToken
-} from './db/context-token.js'
+export * from './client.js'
 export { exactTypes } from './db/exact-types.js'
 export { type Compiled, compile } from './engine/compile.js'
 export { createEngine, type Engine, type EngineOptions } from './engine/engine.js'

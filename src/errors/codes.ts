@@ -84,6 +84,11 @@ export const CODES = {
   TWR_DB_MIGRATION: { title: 'A migration failed and was rolled back', exit: 3 },
   TWR_DB_KEY: { title: 'A context key is not known, or its name is taken', exit: 3 },
   TWR_DB_INDEX: { title: 'A migration is done, but an index could not be made or dropped', exit: 3 },
+  TWR_DB_NOT_MEMBER: { title: 'The user of a transaction is no active member of an active tenant', exit: 3 },
+  TWR_DB_TRANSACTION: {
+    title: 'The transaction of a tenant is nested, has ended or was not committed',
+    exit: 3
+  },
   TWR_DB_FAULT: { title: 'A statement failed', exit: 3 },
   TWR_DRIFT_POLICY: { title: "A policy is not the compiled one, is gone or is nobody's", exit: 1 },
   TWR_DRIFT_TABLE: {

@@ -1,6 +1,7 @@
 import pg from 'pg'
 import t from 'tap'
 import { DEMO, demoDatabase, exampleBundle, openContext } from '../support/example.js'
+import { addTenants, idOf } from '../support/many-tenants.js'
 import { findPgBouncer, startPgBouncer } from '../support/pgbouncer.js'
 
 const program = findPgBouncer()
@@ -10,29 +11,12 @@ const TENANTS = 40
 const REQUESTS = 1_000
 const CLIENTS = 12
 
-const idOf = (kind: 'tenant' | 'user', n: number) =>
-  `0000000${kind === 'tenant' ? 'a' : 'b'}-0000-0000-0000-${String(n).padStart(12, '0')}`
-
 t.test('a thousand interleaved requests of many tenants through PgBouncer never meet', absent, async t => {
   if (program === null) return
   const database = await demoDatabase(t, await exampleBundle())
   const owner = await database.client()
   t.teardown(() => owner.end())
-  for (let n = 1; n <= TENANTS; n++) {
-    await owner.query(
-      `INSERT INTO tenants (id, name, slug, type, status) VALUES ($1, $2, $2, 'client', 'active')`,
-      [idOf('tenant', n), `tenant-${n}`]
-    )
-    await owner.query(
-      `INSERT INTO user_tenants (user_id, tenant_id, role, status) VALUES ($1, $2, 'member', 'active')`,
-      [idOf('user', n), idOf('tenant', n)]
-    )
-    await owner.query('INSERT INTO agents (tenant_id, name) SELECT $1, $2 FROM generate_series(1, $3)', [
-      idOf('tenant', n),
-      `of ${n}`,
-      n
-    ])
-  }
+  await addTenants(owner, TENANTS)
   const url = await startPgBouncer(t, database, { program, role: 'twinrule_app', connections: 3 })
   const pool = new pg.Pool({ connectionString: url, max: CLIENTS })
   pool.on('error', () => {})

@@ -20,6 +20,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   testing: ['errors', 'ir', 'policy', 'analysis', 'backends', 'engine', 'prove', 'db', 'migrate'],
   generate: ['errors', 'ir', 'backends'],
   server: ['errors', 'ir', 'engine', 'db', 'drift'],
+  client: ['errors', 'db'],
   cli: [
     'errors',
     'ir',
@@ -35,7 +36,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'generate',
     'server'
   ],
-  'index.ts': ['errors', 'ir', 'policy', 'backends', 'engine', 'prove', 'db', 'migrate', 'server']
+  'index.ts': [
+    'errors',
+    'ir',
+    'policy',
+    'backends',
+    'engine',
+    'prove',
+    'db',
+    'migrate',
+    'server',
+    'client.ts'
+  ],
+  'client.ts': ['db', 'client']
 }
 
 /** Folders whose code only computes. */
@@ -46,7 +59,7 @@ const EFFECTS =
 /** The files of a pure folder that may read files. */
 const READERS = ['src/policy/files.ts']
 
-const ENTRIES = ['src/index.ts', 'src/cli/main.ts']
+const ENTRIES = ['src/index.ts', 'src/client.ts', 'src/cli/main.ts']
 
 async function modulesOfSource(): Promise<readonly IModule[]> {
   const { output } = await cruise(

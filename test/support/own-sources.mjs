@@ -1,7 +1,9 @@
 // Lets `import 'twinrule'` mean the sources of this repository, so that examples run without a build.
 import { register } from 'node:module'
 
-const own = JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)
-const hook = `export const resolve = (name, context, next) =>
-  name === 'twinrule' ? { url: ${own}, shortCircuit: true } : next(name, context)`
+const source = file => new URL(`../../src/${file}`, import.meta.url).href
+const own = JSON.stringify({ twinrule: source('index.ts'), 'twinrule/client': source('client.ts') })
+const hook = `const own = ${own}
+export const resolve = (name, context, next) =>
+  Object.hasOwn(own, name) ? { url: own[name], shortCircuit: true } : next(name, context)`
 register(`data:text/javascript,${encodeURIComponent(hook)}`)

@@ -1,0 +1,19 @@
+/**
+ * What an application needs beside its own SQL: transactions of tenants on a pool of `pg`.
+ *
+ * @module
+ */
+export { type TenantPool, type TenantPoolOptions, tenantPool } from './client/tenant-pool.js'
+export { tenantQuery } from './client/tenant-query.js'
+export {
+  asPlatformAdmin,
+  type TenantClient,
+  type TransactionOptions,
+  withTenant
+} from './client/with-tenant.js'
+export {
+  type ContextKey,
+  type ContextPrincipal,
+  contextKey,
+  contextToken
+} from './db/context-token.js'

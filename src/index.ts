@@ -7,6 +7,16 @@ export { type CaslRule, type CaslTemplate, caslRules, caslTemplates } from './ba
 export type { SqlObject } from './backends/sql/object.js'
 export * from './client.js'
 export { exactTypes } from './db/exact-types.js'
+export {
+  type ListClient,
+  type ListOptions,
+  type ListPage,
+  type ListStatement,
+  listResources,
+  type PlannedList,
+  planList
+} from './db/list.js'
+export type { ListQuery } from './db/list-query.js'
 export { type Compiled, compile } from './engine/compile.js'
 export { createEngine, type Engine, type EngineOptions } from './engine/engine.js'
 export type { ExplainOptions } from './engine/explain/explain.js'

@@ -111,6 +111,8 @@ export const CODES = {
   TWR_REQUEST_TOO_LARGE: { title: 'The request is too large', exit: 1 },
   TWR_REQUEST_NOT_FOUND: { title: 'There is no such endpoint', exit: 1 },
   TWR_REQUEST_METHOD: { title: 'The endpoint does not take this method', exit: 1 },
+  TWR_REQUEST_LIST: { title: 'A list cannot be made as it was asked for', exit: 1 },
+  TWR_REQUEST_CURSOR: { title: 'The cursor is not one of this list', exit: 1 },
   TWR_REQUEST_DRAINING: { title: 'The service is shutting down', exit: 1 },
   TWR_REQUEST_OVERLOADED: { title: 'Too many requests are in flight', exit: 1 },
   TWR_CATALOG_TABLE: {

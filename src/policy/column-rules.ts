@@ -1,10 +1,10 @@
 import { PolicyError } from '../errors/errors.js'
+import { suggest } from '../errors/suggest.js'
 import type { ColumnRule } from '../ir/model.js'
 import { keyOf, normalize } from '../ir/normal-form.js'
 import { resolveCondition, type Surroundings } from './conditions.js'
 import { type Declared, mapping, texts } from './sections.js'
 import type { Path, Source } from './source.js'
-import { suggest } from './suggest.js'
 import { resolveThrough } from './write-functions.js'
 
 /** The columns that no update changes, of a resource and its traits, sorted. */

@@ -1,9 +1,9 @@
 import { PolicyError } from '../errors/errors.js'
+import { suggest } from '../errors/suggest.js'
 import type { Column, PrincipalAttribute } from '../ir/model.js'
 import { flaggedRole, PRINCIPAL_SOURCES } from '../ir/principal.js'
 import { type ScalarType, type Type, typeName } from '../ir/types.js'
 import type { Path, Source } from './source.js'
-import { suggest } from './suggest.js'
 
 /** Enum labels by name; null for one that is declared but misshapen, so that its use is not reported again. */
 export type Enums = ReadonlyMap<string, readonly string[] | null>

@@ -1,9 +1,9 @@
 import { PolicyError } from '../errors/errors.js'
+import { suggest } from '../errors/suggest.js'
 import { ACTIONS, type AddedAction, type Invariant } from '../ir/model.js'
 import { resolveCondition, type Surroundings } from './conditions.js'
 import { mapping, texts } from './sections.js'
 import type { Path, Source } from './source.js'
-import { suggest } from './suggest.js'
 
 /** One written invariant: what it demands and where it stands. */
 interface Written {

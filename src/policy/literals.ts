@@ -1,8 +1,8 @@
+import { suggest } from '../errors/suggest.js'
 import type { Term } from '../ir/formula.js'
 import type { ScalarType, Type } from '../ir/types.js'
 import { canonicalScalar, type Scalar } from '../ir/values.js'
 import type { Ast, Fault } from './ast.js'
-import { suggest } from './suggest.js'
 
 /** Why a literal stands for nothing. */
 export interface LiteralFault {

@@ -1,7 +1,7 @@
 import { PolicyError } from '../errors/errors.js'
+import { suggest } from '../errors/suggest.js'
 import { mapping, texts } from './sections.js'
 import { parseSource, type Source } from './source.js'
-import { suggest } from './suggest.js'
 
 const TENANCY = `version: 1
 enums:

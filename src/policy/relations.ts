@@ -1,11 +1,11 @@
 import { PolicyError } from '../errors/errors.js'
+import { suggest } from '../errors/suggest.js'
 import type { Condition, Relation } from '../ir/formula.js'
 import type { Column, Resource, Rule } from '../ir/model.js'
 import { sameType } from '../ir/types.js'
 import { declaredColumns, type Enums } from './declarations.js'
 import { type Declared, mapping } from './sections.js'
 import type { Path, Source } from './source.js'
-import { suggest } from './suggest.js'
 
 /** What is known of a resource before its rules are: enough for others to relate to it. */
 export interface Outline {

@@ -1,4 +1,5 @@
 import { PolicyError } from '../errors/errors.js'
+import { suggest } from '../errors/suggest.js'
 import type { AddedAction, Column, PrincipalAttribute, Resource } from '../ir/model.js'
 import { resolveColumnRules, resolveImmutable } from './column-rules.js'
 import type { Macros, Surroundings } from './conditions.js'
@@ -7,7 +8,6 @@ import type { Outline, Relations } from './relations.js'
 import { type RuleText, resolveRule, ruleTexts } from './rules.js'
 import { type Declared, mapping, texts } from './sections.js'
 import type { Path, Source } from './source.js'
-import { suggest } from './suggest.js'
 import { reservedProblems } from './validate.js'
 import { resolveDeleteThrough, resolveSoftDelete } from './write-functions.js'
 

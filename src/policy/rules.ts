@@ -1,9 +1,9 @@
 import { PolicyError } from '../errors/errors.js'
+import { suggest } from '../errors/suggest.js'
 import { ACTIONS, type AddedAction, type Rule } from '../ir/model.js'
 import { resolveCondition, type Surroundings } from './conditions.js'
 import { type Declared, mapping, texts } from './sections.js'
 import type { Path, Source } from './source.js'
-import { suggest } from './suggest.js'
 
 /** A rule as it stands in a file, of a resource itself or of a trait that it uses. */
 export interface RuleText {

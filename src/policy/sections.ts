@@ -1,7 +1,7 @@
 import { PolicyError } from '../errors/errors.js'
+import { closest } from '../errors/suggest.js'
 import { BUILT_IN } from './declarations.js'
 import type { Path, Source } from './source.js'
-import { closest } from './suggest.js'
 import { reservedProblems } from './validate.js'
 
 /** A named declaration and where it stands. */

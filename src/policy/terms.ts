@@ -1,10 +1,10 @@
 import type { PolicyCode } from '../errors/codes.js'
+import { suggest } from '../errors/suggest.js'
 import type { Atom, Condition, Relation, Term } from '../ir/formula.js'
 import type { Column, PrincipalAttribute } from '../ir/model.js'
 import { sameType, type Type, typeName } from '../ir/types.js'
 import type { Ast, Fault, Segment } from './ast.js'
 import { type LiteralFault, literalTerm } from './literals.js'
-import { suggest } from './suggest.js'
 
 /** What the names of a condition stand for. null marks a declaration that was reported already. */
 export interface Scope {

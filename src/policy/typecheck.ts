@@ -1,8 +1,8 @@
+import { suggest } from '../errors/suggest.js'
 import type { Condition, Ordering, Relation, Term } from '../ir/formula.js'
 import { isOrdered, typeName } from '../ir/types.js'
 import type { Ast } from './ast.js'
 import { literalList } from './literals.js'
-import { suggest } from './suggest.js'
 import { attribute, compatible, pair, rank, reported, type Scope, term, written } from './terms.js'
 
 /** Resolves names and types of a parsed condition. Every fault is reported; null when there was one. */

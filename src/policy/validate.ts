@@ -1,9 +1,9 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { PolicyError } from '../errors/errors.js'
+import { closest, didYouMean } from '../errors/suggest.js'
 import { RESERVED_NAMES } from './reserved.js'
 import { POLICY_SCHEMA } from './schema.js'
 import type { Path, Source } from './source.js'
-import { closest, didYouMean } from './suggest.js'
 
 const ajv = new Ajv({
   allErrors: true,

@@ -1,10 +1,10 @@
 import { PolicyError } from '../errors/errors.js'
+import { suggest } from '../errors/suggest.js'
 import { DELETE_WAYS, type DeleteThrough, type Through } from '../ir/model.js'
 import type { Column } from '../ir/types.js'
 import type { Surroundings } from './conditions.js'
 import { type Declared, mapping } from './sections.js'
 import type { Path, Source } from './source.js'
-import { suggest } from './suggest.js'
 
 /** The column in which a deletion is noted that keeps the row, of a resource or one of its traits; null for none. */
 export function resolveSoftDelete(

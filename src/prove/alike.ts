@@ -10,7 +10,7 @@ interface Proved {
   readonly asked: readonly (Omit<Asked, 'rules'> & { readonly rules: string })[]
 }
 
-type About = Pick<Subject, 'resource' | 'security' | 'permitted'>
+type About = Pick<Subject, 'resource' | 'security' | 'permitted' | 'lists'>
 
 /** The proofs of a policy's resources, for those that differ from an earlier one in nothing but names. */
 export interface Alike {
@@ -50,7 +50,12 @@ export function noneAlike(): Alike {
 }
 
 /** Everything about a resource and its table that a proof looks at, the names of the two aside. */
-function structureFor({ resource: { name: _, ...resource }, security, permitted }: About): string {
+function structureFor({ resource: { name: _, ...resource }, security, permitted, lists }: About): string {
   const policies = [...(security?.policies.values() ?? [])].map(({ name: _, ...policy }) => policy)
-  return structureOf({ resource, permitted, security: security === null ? null : { ...security, policies } })
+  return structureOf({
+    resource,
+    permitted,
+    lists,
+    security: security === null ? null : { ...security, policies }
+  })
 }

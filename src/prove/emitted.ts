@@ -1,14 +1,17 @@
 import { guardFunctions, guardObjects } from '../backends/sql/column-guards.js'
 import { functionObject } from '../backends/sql/function.js'
+import { listStatement } from '../backends/sql/list.js'
 import { accessorOf, CLAIMS, entranceOf, VERIFIED_USER } from '../backends/sql/names.js'
-import { roleViews, tableObjects } from '../backends/sql/policies.js'
+import { type RoleView, roleViews, tableObjects } from '../backends/sql/policies.js'
 import { appRoles, writerRoles } from '../backends/sql/roles.js'
 import { type Bundle, deletesByStatement, type Resource } from '../ir/model.js'
 import { type Names, namesInRole, namesOf, type PrincipalFunctions } from './names.js'
 import { type Parser, readTable, type TableSecurity } from './read-back.js'
 import { type ColumnGuard, type Parsers, readGuard } from './read-guard.js'
 import { guardNames } from './read-guard-condition.js'
+import { readList } from './read-list.js'
 import type { PortableRules } from './sides.js'
+import type { SqlExpression } from './sql-expression.js'
 
 /** What stands in place of what this version's backends emit. */
 export interface Emitted {
@@ -16,6 +19,8 @@ export interface Emitted {
   readonly sql?: (resource: Resource, bundle: Bundle) => string
   /** What guards the columns of a resource's table. */
   readonly guards?: (resource: Resource, bundle: Bundle) => string
+  /** The statement of a list in a role; null where the role may never read such a row. */
+  readonly lists?: (resource: Resource, view: RoleView) => string | null
   readonly casl?: PortableRules
 }
 
@@ -59,6 +64,41 @@ export function readColumnGuard(
   if (resource.table === null) return null
   const names = guardNames(resource, bundle, { roles: guardRoles(bundle), functions: PRINCIPAL_FUNCTIONS })
   return readGuard((emitted?.guards ?? guardSql)(resource, bundle), resource.table, names, parsers)
+}
+
+/** A role, and the condition on which its list shows a row. */
+export interface RoleList {
+  readonly role: RoleView
+  readonly expression: SqlExpression
+}
+
+/** The lists of a resource in each role by their statements; none where it has no table or no id. @throws ReadBackError */
+export function readLists(
+  bundle: Bundle,
+  resource: Resource,
+  parse: Parser,
+  emitted?: Emitted
+): readonly RoleList[] {
+  if (!isListed(resource)) return []
+  return roleViews(bundle).map(role => {
+    const text = (emitted?.lists ?? listSql)(resource, role)
+    const never: SqlExpression = { kind: 'const', value: false }
+    const names = namesIn(resource, bundle)([role.role])
+    return { role, expression: text === null ? never : readList(text, names, parse) }
+  })
+}
+
+function isListed({ table, columns }: Resource): boolean {
+  return table !== null && columns.some(({ name, type }) => name === 'id' && type.kind !== 'set')
+}
+
+/** The statement of the shortest list in a role. Filters and positions are ANDed to each arm, and narrow it. */
+export function listSql(resource: Resource, view: RoleView): string | null {
+  const keys = resource.columns
+    .filter(({ name }) => name === 'id')
+    .map(column => ({ column, descending: false }))
+  const text = listStatement({ resource, view, keys, tests: [], after: null, limit: 1, count: false })
+  return text === null ? null : String(text)
 }
 
 /** The roles of which a trigger may ask: those of applications, and those that write for them. */

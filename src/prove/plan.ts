@@ -33,6 +33,8 @@ export interface Subject {
   readonly security: TableSecurity | null
   /** When the triggers of its table let a change of columns be. */
   readonly permitted: SqlExpression | null
+  /** On which condition the list of each role shows a row; none where there is nothing to list. */
+  readonly lists: readonly RoleExpression[]
   /** How the roles see other tables in subqueries. */
   readonly seen: Seen
   readonly roles: readonly DatabaseRole[]
@@ -68,13 +70,13 @@ interface RoleSql extends RoleExpression {
  * all gates at once, so its models are those of all gates.
  */
 export function planOf(
-  { bundle, resource, security, seen, roles }: Subject,
+  { bundle, resource, security, lists: pages, seen, roles }: Subject,
   gate: Gate,
   { abilityFor, principals, report }: Common
 ): Plan {
   // added actions are the app's alone: PostgreSQL has no command for them
   const command = GATES.find(one => one === gate)
-  const expressions =
+  const expressions: (RoleExpression & Pick<RoleSql, 'hasPolicy'>)[] =
     security === null || command === undefined
       ? []
       : roles.map(role => {
@@ -82,6 +84,7 @@ export function planOf(
           const has = hasPolicy(security, command, role.role)
           return { role, expression, asSeen: seen(expression, role.role), hasPolicy: has }
         })
+  if (gate === 'read') expressions.push(...pages.map(one => ({ ...one, hasPolicy: true })))
   const texts = expressions.flatMap(expressionsOf)
   const domains = domainsOf(resource, [
     ...principals,

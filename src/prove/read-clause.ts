@@ -23,7 +23,7 @@ export function readClause(node: unknown, names: Names): SqlExpression {
 }
 
 /** `CASE WHEN (SELECT user) IS NULL THEN false WHEN ... THEN true ELSE false END`, and nothing else. */
-function readGuard(node: unknown, names: Names, open: SqlExpression | null): SqlExpression {
+export function readGuard(node: unknown, names: Names, open: SqlExpression | null): SqlExpression {
   const { args, defresult } = fieldsOf(node, 'CaseExpr', 'args', 'defresult')
   const [nobody, allowed, ...more] = listOf(args).map(one => fieldsOf(one, 'CaseWhen', 'expr', 'result'))
   if (nobody === undefined || allowed === undefined || more.length > 0) return refuse('a CASE of other arms')

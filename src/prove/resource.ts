@@ -6,7 +6,7 @@ import type { Bundle, Resource } from '../ir/model.js'
 import type { Alike } from './alike.js'
 import { columnsPlan, withChanges } from './columns.js'
 import type { Counterexample } from './counterexample.js'
-import { type Emitted, readBack, readColumnGuard } from './emitted.js'
+import { type Emitted, readBack, readColumnGuard, readLists } from './emitted.js'
 import { compareSides, type Models, sizeOf } from './gate.js'
 import { misshapenGuard, permits } from './guard-permits.js'
 import { mateOf, planOf, principalComparisons, type Subject, sidesOf } from './plan.js'
@@ -73,10 +73,18 @@ export function proveResource(
   let security: TableSecurity | null = null
   let guard: ColumnGuard | null = null
   let seen: Seen = () => null
+  let lists: Subject['lists'] = []
   try {
     security = readBack(bundle, resource, parse, options.emitted)
     seen = seenBy(bundle, resource, securityOf)
-    if (parseBody !== null) guard = readColumnGuard(bundle, resource, { parse, parseBody }, options.emitted)
+    if (parseBody !== null) {
+      guard = readColumnGuard(bundle, resource, { parse, parseBody }, options.emitted)
+      lists = readLists(bundle, resource, parse, options.emitted).map(one => ({
+        ...one,
+        of: 'list',
+        asSeen: seen(one.expression, one.role.role)
+      }))
+    }
   } catch (error) {
     if (!(error instanceof ReadBackError)) throw error
     findings.add(`${error.code} ${error.message}`)
@@ -86,7 +94,7 @@ export function proveResource(
   if (guard !== null) for (const finding of misshapenGuard(guard)) findings.add(finding)
   const casl = options.emitted?.casl ?? (caslRules as unknown as PortableRules)
   const permitted = guard === null ? null : permits(guard)
-  const subject = { bundle, resource, security, permitted, seen, roles }
+  const subject = { bundle, resource, security, permitted, lists, seen, roles }
   const known = findings.size > 0 ? null : alike.find(bundle, subject, casl)
   const gates =
     known ?? proveGates(subject, portableAbilities(bundle, resource, casl), { findings, alike, options })

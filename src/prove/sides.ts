@@ -19,6 +19,8 @@ export type Now = number | bigint | null
 /** One way to decide, compared with the reference. */
 export interface Side {
   readonly name: string
+  /** It narrows what another side decides, so a case names it only where it is wrong itself. */
+  readonly beside?: boolean
   readonly opensFor: (principal: Values, now: Now) => Opens
   /**
    * Whether it must decide as the rule does for this principal. Where it need not, it still must allow nothing that
@@ -200,6 +202,8 @@ export function madeFor(
 
 /** The SQL of a role: as it is, and as the role sees it, if that differs. */
 export interface RoleExpression {
+  /** Where it is asked: in a policy, or by the statement of a list. */
+  readonly of?: 'list'
   readonly role: DatabaseRole
   readonly expression: SqlExpression
   readonly asSeen: SqlExpression | null
@@ -213,8 +217,9 @@ export function expressionsOf({ expression, asSeen }: RoleExpression): readonly 
 /** The SQL of one role. */
 export function database(one: RoleExpression, mustEqual: (principal: Values) => boolean): readonly Side[] {
   return expressionsOf(one).flatMap((expression, i) => {
-    const name = `SQL ${one.role.role}${i === 0 ? '' : ', as seen'}`
-    return [sqlSide(name, expression, mustEqual), ...weaker(name, expression, one.role, mustEqual)]
+    const name = `${one.of ?? 'SQL'} ${one.role.role}${i === 0 ? '' : ', as seen'}`
+    const sides = [sqlSide(name, expression, mustEqual), ...weaker(name, expression, one.role, mustEqual)]
+    return one.of === 'list' ? sides.map(side => ({ ...side, beside: true })) : sides
   })
 }
 

@@ -1,7 +1,7 @@
+import { suggest } from '../errors/suggest.js'
 import type { JsonValue } from '../ir/json.js'
 import type { Resource } from '../ir/model.js'
 import type { Path } from '../policy/source.js'
-import { suggest } from '../policy/suggest.js'
 import { actionsOf, caseOf, found, type Known, shape, type TestCase, type WrittenTest } from './case.js'
 import type { Fixtures, JsonRow, Row } from './fixtures.js'
 import { mistake } from './names.js'

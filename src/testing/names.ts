@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { PolicyCode } from '../errors/codes.js'
 import { PolicyError } from '../errors/errors.js'
+import { suggest } from '../errors/suggest.js'
 import type { Path, Source } from '../policy/source.js'
-import { suggest } from '../policy/suggest.js'
 
 /** A test file and the mistakes that were found in it. */
 export interface Reading {

@@ -1,9 +1,9 @@
+import { suggest } from '../errors/suggest.js'
 import { type JsonValue, jsonValue } from '../ir/json.js'
 import type { Bundle, Resource } from '../ir/model.js'
 import type { Type } from '../ir/types.js'
 import { canonical } from '../ir/values.js'
 import type { Path } from '../policy/source.js'
-import { suggest } from '../policy/suggest.js'
 import { mistake, type Names, type Reading } from './names.js'
 
 /** What is needed to read a test file: the policy it is about, and what its names stand for. */

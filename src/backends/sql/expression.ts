@@ -55,7 +55,8 @@ function principalFirst(a: Nnf, b: Nnf): number {
   return Number(readsRow(a)) - Number(readsRow(b))
 }
 
-function readsRow(form: Nnf): boolean {
+/** Whether a form asks about a row, not about the principal and the time alone. */
+export function readsRow(form: Nnf): boolean {
   switch (form.kind) {
     case 'const':
       return false

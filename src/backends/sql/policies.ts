@@ -40,28 +40,31 @@ const COMMANDS = {
  * rights after entering the flag's role, and nobody gains by entering it without the flag.
  */
 export function viewForm(resource: Resource, gate: CommandGate, view: RoleView): Nnf {
-  const partForm: PartForm = (rules, part) => {
-    if (view.flag === null)
-      return anyRule(
-        rules.filter(rule => soleFlag(rule) === null),
-        part
-      )
+  return seenAs(view, gateForm(resource, gate, partFormIn(view)))
+}
+
+/** The rules that a role has, of those of one part of a gate. */
+export function partFormIn(view: RoleView): PartForm {
+  return (rules, part) => {
     const own = rules.filter(rule => soleFlag(rule) === view.flag)
-    return anyRule(own.length > 0 ? own : rules, part)
+    return anyRule(view.flag === null || own.length > 0 ? own : rules, part)
   }
-  return seenAs(view, gateForm(resource, gate, partForm))
 }
 
 /** A form that is closed to principals in a role that hides from them what forbids. */
 export function seenAs(view: RoleView, form: Nnf): Nnf {
+  return and([form, ...demandsIn(view, form)])
+}
+
+/** What a role demands of the principal beside a form, where it hides some of what forbids. */
+export function demandsIn(view: RoleView, form: Nnf): readonly Nnf[] {
   const seen = blockers(form).flatMap(({ readable }) => readable ?? [])
   const own = seen.flatMap(({ allow }) => allow.flatMap(one => flagOf(one) ?? []))
   const entered = seen.flatMap(rulesOf).some(one => readsFlag(one, view.flag))
-  return and([
-    form,
+  return [
     ...own.map(flag => flagTest(flag, flag === view.flag)),
     ...(view.flag !== null && entered ? [flagTest(view.flag, true)] : [])
-  ])
+  ]
 }
 
 /** Whether roles see different related rows of those that a form speaks of. */

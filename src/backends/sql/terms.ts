@@ -33,8 +33,11 @@ export interface Row {
   readonly readable: (all: readonly Condition[]) => Nnf
   /** The role flag whose role this is the SQL of, where there is one. */
   readonly entered: string | null
-  /** `claimed`: user and tenant are read from the settings, unverified, for the half of a policy that only narrows. */
-  readonly principal: 'verified' | 'claimed'
+  /**
+   * `claimed`: user and tenant are read from the settings, unverified, for the half of a policy that only narrows.
+   * `either`: the same, and what there is no claim of is verified.
+   */
+  readonly principal: 'verified' | 'claimed' | 'either'
 }
 
 /** The row of a table in one of its policies or in a query over it. */
@@ -74,12 +77,10 @@ export function termSql(one: Term, row: Row): Fragment {
 }
 
 function principalSql(name: string, { principal }: Row): Fragment {
-  if (principal === 'claimed') {
-    const { claim } = CLAIMS[name] ?? {}
-    if (claim === undefined) throw new InternalError(`there is no claim of principal.${name}`)
-    // bare, so that the planner sees the value and what it selects
-    return sql`${qualified(claim)}()`
-  }
+  const { claim } = CLAIMS[name] ?? {}
+  // bare, so that the planner sees the value and what it selects
+  if (principal !== 'verified' && claim !== undefined) return sql`${qualified(claim)}()`
+  if (principal === 'claimed') throw new InternalError(`there is no claim of principal.${name}`)
   // in a subquery the accessor runs once a statement instead of once a row
   return sql`(SELECT ${qualified(accessorOf(name))}())`
 }

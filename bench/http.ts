@@ -1,0 +1,126 @@
+/**
+ * What a decision costs over HTTP, against servers that decide nothing, Cerbos and a plain query, in one run.
+ *
+ *     npm ci --prefix bench && npm run bench:http [-- --rounds 5 --seconds 3 --format json]
+ *
+ * The service is asked as `npm run build` made it. The database is a PostgreSQL cluster of its own.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { startCluster, TEST_PASSWORD } from '../test/support/cluster.js'
+import { demoDatabase, exampleBundle } from '../test/support/example.js'
+import { type Load, type LoadOptions, type Measured, measure } from './http/load.js'
+import { pinned } from './http/process.js'
+import { passedQuestions, storedQuestions } from './http/questions.js'
+import { type Absent, cerbos, peer, type Target, twinrule } from './http/targets.js'
+import { median } from './random.js'
+import { table } from './table.js'
+
+/** How long a start takes and what is held when nothing is asked. */
+interface Idle {
+  readonly name: string
+  readonly readyMs: number
+  readonly rssMib: number
+}
+
+interface Results {
+  readonly measured: readonly Measured[]
+  readonly idle: readonly Idle[]
+  readonly absent: readonly Absent[]
+}
+
+const QUESTIONS = 500
+const IDLE_MS = 1000
+
+async function httpBench(options: LoadOptions): Promise<Results> {
+  const folder = mkdtempSync(join(tmpdir(), 'twinrule-bench-'))
+  const ends: (() => Promise<void>)[] = []
+  const open = async (target: Promise<Target>) => {
+    const started = await target
+    ends.unshift(() => started.server.stop())
+    return started
+  }
+  try {
+    const bundle = await exampleBundle()
+    const database = await demoDatabase({ teardown: end => void ends.push(end) }, bundle)
+    const serviceUrl = database.url('twinrule_service', TEST_PASSWORD)
+    const idle = [
+      await idleOf('twinrule, stateless', () => twinrule('', null), options.rounds),
+      await idleOf('twinrule, on a database', () => twinrule('', serviceUrl), options.rounds)
+    ]
+    const echo = await open(peer('Fastify echo', 'fastify'))
+    const node = await open(peer('node:http echo', 'node'))
+    const ours = await open(twinrule('twinrule, stateless', null))
+    const absent: Absent[] = []
+    const other = await open(cerbos('Cerbos', bundle, folder)).catch((error: unknown) => {
+      if (!(error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND')) throw error
+      absent.push({ name: 'Cerbos', why: 'not installed; `npm ci --prefix bench` does' })
+      return null
+    })
+    const query = await open(peer('Fastify, one plain query', 'query', database.url()))
+    const stored = await open(twinrule('twinrule, stored row', serviceUrl))
+    const targets = [echo, node, ours, ...(other === null ? [] : [other])]
+    const { single, batch } = await passedQuestions(bundle, QUESTIONS)
+    const loads: readonly Load[] = [
+      { what: 'single', asked: single, targets, connections: 64 },
+      { what: 'batch of 50', asked: batch, targets, connections: 16 },
+      { what: 'stored row', asked: storedQuestions(), targets: [query, stored], connections: 64 }
+    ]
+    const measured: Measured[] = []
+    for (const load of loads) measured.push(...(await measure(load, options)))
+    return { measured, idle, absent }
+  } finally {
+    for (const end of ends) await end()
+    await (await startCluster()).stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function idleOf(name: string, start: () => Promise<Target>, rounds: number): Promise<Idle> {
+  const starts: { readyMs: number; rssMib: number }[] = []
+  for (let round = 0; round < rounds; round++) {
+    const { server } = await start()
+    await sleep(IDLE_MS)
+    starts.push({ readyMs: server.readyMs, rssMib: server.rssMib() })
+    await server.stop()
+  }
+  return {
+    name,
+    readyMs: median(starts.map(one => one.readyMs)),
+    rssMib: median(starts.map(one => one.rssMib))
+  }
+}
+
+function report({ measured, idle, absent }: Results): string {
+  const rows = measured.map(({ what, name, perSecond, ratio, cpuUs, cpuRatio }) => {
+    const numbers = [perSecond.toFixed(0), ratio.toFixed(2), cpuUs.toFixed(0), cpuRatio.toFixed(2)]
+    return [`${what}: ${name}`, ...numbers]
+  })
+  const starts = idle.map(({ name, readyMs, rssMib }) => [name, readyMs.toFixed(0), rssMib.toFixed(0)])
+  return [
+    table([['', 'decisions/s', 'x first', 'CPU us a request', 'x first'], ...rows]),
+    table([['', 'ready ms', 'idle MiB'], ...starts]),
+    ...absent.map(({ name, why }) => `${name}: ${why}\n`),
+    pinned() ? '' : 'servers and load share all processors: they could not be pinned apart\n'
+  ].join('\n')
+}
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '3' },
+    format: { type: 'string', default: 'text' }
+  }
+})
+const results = await httpBench({
+  rounds: Number(values.rounds),
+  seconds: Number(values.seconds),
+  tell: line => void process.stderr.write(`${line}\n`)
+})
+const json = [...results.measured, ...results.idle, ...results.absent]
+process.stdout.write(
+  values.format === 'json' ? json.map(one => `${JSON.stringify(one)}\n`).join('') : report(results)
+)

@@ -3,6 +3,9 @@
  *
  * @module
  */
+export { type TenantPluginOptions, tenantMiddleware, tenantPlugin } from './client/frameworks.js'
+export { type OneConnectionPool, oneConnectionPool } from './client/one-connection-pool.js'
+export type { PrincipalOf, RequestTenant } from './client/request-tenant.js'
 export { type TenantPool, type TenantPoolOptions, tenantPool } from './client/tenant-pool.js'
 export { tenantQuery } from './client/tenant-query.js'
 export {

@@ -12,6 +12,11 @@ export interface Connected {
   status: ConnectionStatus
 }
 
+/** Somebody else's tenant, or nobody's any more. Frameworks answer it with 403. */
+class NotMemberError extends DatabaseError {
+  readonly statusCode = 403
+}
+
 /** The server does not know the prepared statement: another one answers than the one where it was prepared. */
 const UNKNOWN_STATEMENT = '26000'
 const DIVISION_BY_ZERO = '22012'
@@ -77,7 +82,7 @@ export async function begin(
   }
   if (outcome.error === undefined) return outcome.results
   if (outcome.reached === 1 && stateOf(outcome.error) === DIVISION_BY_ZERO) {
-    throw new DatabaseError('TWR_DB_NOT_MEMBER', 'the user is no active member of an active tenant', {
+    throw new NotMemberError('TWR_DB_NOT_MEMBER', 'the user is no active member of an active tenant', {
       hint: 'the membership, the tenant or both may have ended since the user logged in'
     })
   }

@@ -127,13 +127,10 @@ class Handle {
 
   constructor(client: pg.PoolClient) {
     const query = (...args: Parameters<typeof client.query>): unknown => {
-      // safety: the connection may be in the middle of another tenant's transaction by now
-      if (this.#isOpen) return client.query(...args)
-      const ended = new DatabaseError('TWR_DB_TRANSACTION', 'the transaction of the tenant has ended', {
-        hint: 'await every query inside of the work'
-      })
-      if (isSubmittable(args[0])) throw ended
-      return Promise.reject(ended)
+      const refusal = this.#refusalOf(args[0])
+      if (refusal === null) return client.query(...args)
+      if (isSubmittable(args[0])) throw refusal
+      return Promise.reject(refusal)
     }
     this.client = Object.freeze({ query: query as unknown as TenantClient['query'] })
   }
@@ -141,6 +138,30 @@ class Handle {
   end(): void {
     this.#isOpen = false
   }
+
+  #refusalOf(query: unknown): DatabaseError | null {
+    // safety: the connection may be in the middle of another tenant's transaction by now
+    if (!this.#isOpen) {
+      return new DatabaseError('TWR_DB_TRANSACTION', 'the transaction of the tenant has ended', {
+        hint: 'await every query inside of the work'
+      })
+    }
+    // a courtesy, no lock: behind it the context is gone and nobody sees anything
+    if (!TRANSACTION.test(textOf(query))) return null
+    return new DatabaseError('TWR_DB_TRANSACTION', 'the work may not begin or end transactions itself', {
+      hint: 'it is in one already; SAVEPOINT and ROLLBACK TO are for parts of it'
+    })
+  }
+}
+
+/** Statements after which the transaction of the tenant would be over, or which would begin another one. */
+const TRANSACTION =
+  /^\s*(?:begin|start\s+transaction|commit|end|abort|prepare\s+transaction|rollback(?!.*\bto\b))\b/is
+
+function textOf(query: unknown): string {
+  if (typeof query === 'string') return query
+  const isConfig = typeof query === 'object' && query !== null && 'text' in query
+  return isConfig && typeof query.text === 'string' ? query.text : ''
 }
 
 function isSubmittable(query: unknown): boolean {

@@ -1,20 +1,23 @@
 import type { Now } from '../backends/compiled.js'
 import type { Bundle, Resource } from '../ir/model.js'
 import { askGate, buildAbility, type StaticAbility } from './ability.js'
+import { Answers } from './answers.js'
 import type { Refusal } from './attributes.js'
 import { type ColumnJudge, columnJudge } from './columns.js'
 import { type Prepared, prepare } from './question.js'
-import type { Answer, DecisionRequest, DenyCode, ReasonCode } from './request.js'
+import type { Answer, DecisionRequest, DenyCode } from './request.js'
 
 /** Decides prepared requests by the compiled rules of a policy. */
 export class Judge {
   readonly #bundle: Bundle
   readonly #ability: StaticAbility
   readonly #resources: ReadonlyMap<string, Resource>
+  readonly #answers: Answers
   readonly #columns: ReadonlyMap<string, ColumnJudge>
 
   constructor(bundle: Bundle) {
     this.#bundle = bundle
+    this.#answers = new Answers(bundle.revision)
     this.#ability = buildAbility(bundle)
     this.#resources = new Map(bundle.resources.map(resource => [resource.name, resource]))
     this.#columns = new Map(bundle.resources.map(resource => [resource.name, columnJudge(resource)]))
@@ -27,7 +30,7 @@ export class Judge {
 
   /** A deny for a reason that was found before the rules were asked. */
   deny(code: DenyCode, reason: string): Answer {
-    return this.#answer(false, code, reason, null)
+    return this.#answers.make(false, code, reason, null)
   }
 
   /** The decision at a time. */
@@ -42,22 +45,20 @@ export class Judge {
 
   #askGates({ action, resource, questions, principal, rows }: Prepared, now: Now): Answer {
     const type = resource.name
+    const { allowed, denied } = this.#answers.verdicts(resource, action)
     let allowedBy: string | null = null
     for (const { gate, row } of questions) {
       const { open, rule } = askGate(this.#ability, gate, { type, principal, row: rows[row], now })
-      const which = gate === 'update_new' ? 'the row as it would become' : 'this row'
-      if (rule === null) return this.deny('no_rule', `no rule allows ${action} on ${type} for ${which}`)
+      const next = gate === 'update_new'
+      if (rule === null) return next ? denied.next : denied.now
       if (!open) {
+        const which = next ? 'the row as it would become' : 'this row'
         const reason = `the rule ${rule} of ${type} forbids ${action} for ${which}`
-        return this.#answer(false, 'forbidden', reason, rule)
+        return this.#answers.make(false, 'forbidden', reason, rule)
       }
       allowedBy ??= rule
     }
     if (allowedBy === null) return this.deny('unknown_action', 'the policy has no such action')
-    return this.#answer(true, 'allowed', `the rule ${allowedBy} of ${type} allows ${action}`, allowedBy)
-  }
-
-  #answer(decision: boolean, code: ReasonCode, reason: string, rule: string | null): Answer {
-    return { decision, context: { reason, code, rule, revision: this.#bundle.revision } }
+    return allowed(allowedBy)
   }
 }

@@ -1,5 +1,6 @@
 import { narrow, parseDate, parseTimestamp } from './time.js'
 import { type ScalarType, type Type, typeName } from './types.js'
+import { canonicalUuid } from './uuid.js'
 
 /**
  * A canonical scalar: uuid in lower case with dashes, text and enum labels as they are, bool, int as a number when it
@@ -15,7 +16,6 @@ export type Canonical<V = Value> =
   | { readonly ok: true; readonly value: V }
   | { readonly ok: false; readonly problem: string }
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const INT = /^-?(?:0|[1-9][0-9]{0,18})$/
 const INT8_MIN = -(2n ** 63n)
 const INT8_MAX = 2n ** 63n - 1n
@@ -56,9 +56,7 @@ function canonicalSet(of: ScalarType, input: unknown): Canonical {
 export function canonicalScalar(type: ScalarType, input: unknown): Canonical<Scalar> {
   switch (type.kind) {
     case 'uuid':
-      return typeof input === 'string' && UUID.test(input)
-        ? { ok: true, value: input.toLowerCase() }
-        : wrong(type, input)
+      return found(type, input, typeof input === 'string' ? canonicalUuid(input) : null)
     case 'text':
       return typeof input === 'string' ? canonicalText(input) : wrong(type, input)
     case 'bool':

@@ -115,6 +115,8 @@ function createApp(logger: NonNullable<FastifyServerOptions['logger']>): Fastify
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     requestIdHeader: 'x-request-id',
     genReqId: () => randomUUID(),
+    // the one line of a request has its id; a logger of its own would cost more than the decision
+    childLoggerFactory: parent => parent,
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: CONNECTION_TIMEOUT_MS,

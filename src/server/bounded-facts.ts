@@ -1,7 +1,8 @@
 import type { Facts, FactsQuery, FactsReader, PrincipalFacts } from '../db/facts.js'
 import { DatabaseError, TwinruleError } from '../errors/errors.js'
 import type { Resource } from '../ir/model.js'
-import { rowKey, storedId } from './facts-needed.js'
+import { canonicalUuid } from '../ir/uuid.js'
+import { rowKey } from './facts-needed.js'
 
 const STATUSES: ReadonlySet<unknown> = new Set([
   'member',
@@ -83,7 +84,7 @@ function describes({ id, tenantId }: FactsQuery['subjects'][number], facts: unkn
 
 /** A policy may leave the tenant undeclared, and then it is not among the facts. */
 function agrees(found: unknown, asked: string): boolean {
-  return found === undefined || (typeof found === 'string' && storedId(found) === asked)
+  return found === undefined || (typeof found === 'string' && canonicalUuid(found) === asked)
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

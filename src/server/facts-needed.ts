@@ -2,13 +2,6 @@ import type { FactsQuery } from '../db/facts.js'
 import type { Resource } from '../ir/model.js'
 import { canonical } from '../ir/values.js'
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
-
-/** The uuid of a user or tenant in lower case, or null when it is none and so names nobody who is stored. */
-export function storedId(id: string): string | null {
-  return UUID.test(id) ? id.toLowerCase() : null
-}
-
 /** The id of a row in the form that names it to the database, or null when it is not of the key's type. */
 export function rowKey(resource: Resource | undefined, id: unknown): string | null {
   const key = resource?.columns.find(({ name }) => name === 'id')

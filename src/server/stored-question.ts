@@ -5,7 +5,8 @@ import type { Answer } from '../engine/request.js'
 import { InternalError } from '../errors/errors.js'
 import { type GateQuestion, questionsOf } from '../ir/gates.js'
 import type { Resource } from '../ir/model.js'
-import { type FactsNeeded, rowKey, storedId } from './facts-needed.js'
+import { canonicalUuid } from '../ir/uuid.js'
+import { type FactsNeeded, rowKey } from './facts-needed.js'
 import type { Question } from './schemas.js'
 
 /** Where the row of a question comes from. `stored` is a place in the facts, null when no such row can exist. */
@@ -47,11 +48,11 @@ export function planFacts(
     return { answer: engine.deny('unknown_subject_type', `subjects are of type ${SUBJECT_TYPE}`) }
   }
   const tenant = subject.properties?.['tenant_id'] ?? null
-  const tenantId = typeof tenant === 'string' ? storedId(tenant) : null
+  const tenantId = typeof tenant === 'string' ? canonicalUuid(tenant) : null
   if (tenant !== null && tenantId === null) {
     return { answer: engine.deny('invalid_attribute', 'subject.properties.tenant_id must be a uuid') }
   }
-  const id = storedId(subject.id)
+  const id = canonicalUuid(subject.id)
   if (id === null) return { answer: engine.deny('unknown_subject', REASONS.unknown_subject) }
   return { question, subject: needed.subject(id, tenantId), row: rowOf(resource, question, asked, needed) }
 }

@@ -3,14 +3,13 @@ import { RequestError } from '../errors/errors.js'
 
 /** Objects and arrays inside each other; the deepest legal question needs 6 and free properties the rest. */
 const MAX_DEPTH = 64
-/** Names that mean something to JavaScript's objects and nothing to a policy, where they are reserved too. */
-const FORBIDDEN = new Set(['__proto__', 'constructor'])
-
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const COLON = 0x3a
-const OPEN = new Set([0x7b, 0x5b])
-const CLOSE = new Set([0x7d, 0x5d])
+const OPEN_OBJECT = 0x7b
+const OPEN_LIST = 0x5b
+const CLOSE_OBJECT = 0x7d
+const CLOSE_LIST = 0x5d
 
 /**
  * Parses a request body, and refuses what two JSON readers may understand differently: bytes that are not UTF-8, a
@@ -42,20 +41,27 @@ function parse(text: string): unknown {
 function scan(text: string): number {
   let members = 0
   let depth = 0
-  let inString = false
   for (let i = 0; i < text.length; i++) {
     const char = text.charCodeAt(i)
-    if (inString) {
-      if (char === BACKSLASH) i++
-      else if (char === QUOTE) inString = false
-    } else if (char === QUOTE) inString = true
+    if (char === QUOTE) i = endOfString(text, i)
     else if (char === COLON) members++
-    else if (OPEN.has(char)) {
+    else if (char === OPEN_OBJECT || char === OPEN_LIST) {
       // safety: everything behind this line may recurse
       if (++depth > MAX_DEPTH) throw invalid(`the body is nested more than ${MAX_DEPTH} levels deep`)
-    } else if (CLOSE.has(char)) depth--
+    } else if (char === CLOSE_OBJECT || char === CLOSE_LIST) depth--
   }
   return members
+}
+
+/** The place of the quote that ends the string which begins at `start`; the end of the text when there is none. */
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let backslashes = 0
+    while (text.charCodeAt(end - 1 - backslashes) === BACKSLASH) backslashes++
+    // each pair of them is one character, an odd one makes the quote a part of the string
+    if (backslashes % 2 === 0) return end
+  }
+  return text.length
 }
 
 function countMembers(value: unknown): number {
@@ -66,9 +72,14 @@ function countMembers(value: unknown): number {
     return inside
   }
   let count = 0
-  for (const [name, member] of Object.entries(value)) {
-    if (FORBIDDEN.has(name)) throw invalid('a member is called __proto__ or constructor')
-    count += 1 + countMembers(member)
+  const members = value as Readonly<Record<string, unknown>>
+  for (const name in members) {
+    // they mean something to JavaScript's objects and nothing to a policy, where they are reserved too
+    if (name === '__proto__' || name === 'constructor') {
+      throw invalid('a member is called __proto__ or constructor')
+    }
+    const member = members[name]
+    count += 1 + (typeof member === 'object' ? countMembers(member) : 0)
   }
   return count
 }

@@ -25,6 +25,7 @@ export function trackRequests(app: FastifyInstance): void {
     reply.raw.once('close', () => {
       const { fault } = request
       const line = {
+        requestId: request.id,
         method: request.method,
         route: request.routeOptions.url ?? null,
         status: reply.raw.statusCode,
@@ -33,7 +34,7 @@ export function trackRequests(app: FastifyInstance): void {
         ...(reply.raw.writableFinished ? {} : { aborted: true }),
         ...(fault === null ? {} : { fault })
       }
-      request.log[fault === null ? 'info' : 'error'](line, 'request')
+      app.log[fault === null ? 'info' : 'error'](line, 'request')
     })
     done()
   })

@@ -1,8 +1,9 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Static } from 'typebox'
+import { answersText, answerText } from '../answer-text.js'
 import type { Decider, Item } from '../decider.js'
 import { InvalidBody } from '../invalid-body.js'
-import { BatchReply, batchSchema, Decision, Question, type Semantic } from '../schemas.js'
+import { batchSchema, type Decision, Question, type Semantic } from '../schemas.js'
 import { readQuestion } from '../validation.js'
 
 /** What the routes need. `maxBatch` is the most questions in one request. */
@@ -19,27 +20,43 @@ type Batch = Static<ReturnType<typeof batchSchema>> & Record<string, unknown>
  * answer under the paths of the AuthZEN 1.0 standard.
  */
 export function authorizeRoutes(app: FastifyInstance, { decider, maxBatch }: AuthorizeOptions): void {
-  const one = async (request: FastifyRequest, question: Question): Promise<Decision> => {
-    const [answer] = await decider.decide([{ question }], 'execute_all')
-    if (answer === undefined) throw new Error('a question without an answer')
-    request.decisions = 1
-    return answer
-  }
-  const many = async (request: FastifyRequest<{ Body: Batch }>): Promise<Static<typeof BatchReply>> => {
+  const one = (request: FastifyRequest, reply: FastifyReply, question: Question): FastifyReply =>
+    answer(request, reply, decider.decide([{ question }], 'execute_all'), ([only]) => {
+      if (only === undefined) throw new Error('a question without an answer')
+      return answerText(only)
+    })
+  const many = (request: FastifyRequest<{ Body: Batch }>, reply: FastifyReply): FastifyReply => {
     const { evaluations, options } = request.body
-    if (evaluations === undefined || evaluations.length === 0) return one(request, readQuestion(request.body))
+    if (evaluations === undefined || evaluations.length === 0) {
+      return one(request, reply, readQuestion(request.body))
+    }
     const items = evaluations.map(item => readItem(decider, request.body, item))
     const semantic: Semantic = options?.evaluations_semantic ?? 'execute_all'
-    const answers = await decider.decide(items, semantic)
-    request.decisions = answers.length
-    return { evaluations: answers }
+    return answer(request, reply, decider.decide(items, semantic), answersText)
   }
 
-  const batch = { schema: { body: batchSchema(maxBatch), response: { 200: BatchReply } } }
+  const batch = { schema: { body: batchSchema(maxBatch) } }
   app.post<{ Body: Batch }>('/authorize', batch, many)
   app.post<{ Body: Batch }>('/access/v1/evaluations', batch, many)
-  const single = { schema: { body: Question, response: { 200: Decision } } }
-  app.post<{ Body: Question }>('/access/v1/evaluation', single, request => one(request, request.body))
+  const single = { schema: { body: Question } }
+  app.post<{ Body: Question }>('/access/v1/evaluation', single, (request, reply) =>
+    one(request, reply, request.body)
+  )
+}
+
+/** Sends the answers as soon as they are there, which without a database is at once. */
+function answer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  answers: readonly Decision[] | Promise<readonly Decision[]>,
+  textOf: (answers: readonly Decision[]) => string
+): FastifyReply {
+  if (answers instanceof Promise) {
+    answers.then(found => answer(request, reply, found, textOf)).catch((error: unknown) => reply.send(error))
+    return reply
+  }
+  request.decisions = answers.length
+  return reply.type('application/json; charset=utf-8').send(textOf(answers))
 }
 
 /** One item with the defaults it lacks, each taken whole. Its mistakes are its own and spoil no other item. */

@@ -54,6 +54,7 @@ export async function goUp(
   if (done.includes(ACCESS)) {
     await writeObjects(client, after)
     await recordCatalog(client, options.bundle)
+    await warnOfOpen(client, options)
   }
   const rules = `the access rules of revision ${options.bundle.revision} ${extentOf(steps)}`
   return [
@@ -63,6 +64,16 @@ export async function goUp(
     ...(await takeKey(client, options.contextKey, run)),
     ...(options.demo === true ? await loadDemo(client, run) : [])
   ]
+}
+
+/** Views and tables that others have opened before: nobody would look for them, and rows of the policy may be in them. */
+async function warnOfOpen(client: ClientBase, { log = () => {} }: MigrateOptions): Promise<void> {
+  const { rows } = await client.query<{ relation: string; roles: readonly string[] }>(
+    'SELECT relation, roles FROM twinrule.unprotected()'
+  )
+  for (const { relation, roles } of rows) {
+    log(`warning: ${relation} is open to ${roles.join(', ')} outside of row-level security`)
+  }
 }
 
 async function takeKey(

@@ -7,6 +7,8 @@ import { fieldsOf, kindOf, listOf, must, nameOf, only, refuse, type Tree, textOf
 
 /** What the names in the guard of a table's columns stand for. */
 export interface GuardNames extends Names {
+  /** The table itself. */
+  readonly table: string
   /** The roles with which `current_user` may be compared. */
   readonly roles: readonly string[]
 }
@@ -23,6 +25,7 @@ export function guardNames(
   )
   return {
     ...names,
+    table: resource.table ?? '',
     own: 'old',
     claims: new Map(),
     accessors: new Map([...names.accessors, ...entrances]),
@@ -65,7 +68,7 @@ export function readGuardCondition(node: unknown, names: GuardNames): SqlExpress
       return { kind: 'not true', of: readGuardCondition(arg, names) }
     }
     case 'FuncCall':
-      return readActive(fields)
+      return readActive(fields, names)
     case 'A_Expr':
       if (fields['kind'] === 'AEXPR_DISTINCT') return readDistinct(fields, names)
       return isAboutRole(fields) ? readRole(fields, names) : readExpression(node, names)
@@ -89,16 +92,16 @@ function readConnective(fields: Tree, names: GuardNames): SqlExpression {
   }
 }
 
-/** `row_security_active(TG_RELID)`: true for everyone about whom anything is proved. */
-function readActive(fields: Tree): SqlExpression {
+/** `row_security_active('public.table'::regclass)`: true for everyone about whom anything is proved. */
+function readActive(fields: Tree, { table }: GuardNames): SqlExpression {
   const call = only(fields, 'FuncCall', 'funcname', 'args', 'funcformat')
   must(call, 'funcformat', 'COERCE_EXPLICIT_CALL')
   const name = nameOf(call['funcname']).join('.')
-  const [of, ...more] = listOf(call['args']).map(one =>
-    nameOf(fieldsOf(one, 'ColumnRef', 'fields')['fields']).join('.')
-  )
-  if (name !== 'row_security_active' || of !== 'tg_relid' || more.length > 0)
-    return refuse(`the function ${name}`)
+  const [of, ...more] = listOf(call['args'])
+  if (name !== 'row_security_active' || more.length > 0) return refuse(`the function ${name}`)
+  const { arg, typeName } = fieldsOf(of, 'TypeCast', 'arg', 'typeName')
+  const type = nameOf(treeOf(typeName, 'a type')['names']).join('.')
+  if (type !== 'regclass' || !isText(arg, `public.${table}`)) return refuse('row security of another table')
   return { kind: 'const', value: true }
 }
 

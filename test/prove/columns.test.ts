@@ -18,6 +18,7 @@ async function proveFiles(change: (text: string) => string) {
 }
 
 const replace = (from: string, to: string) => (text: string) => text.replace(from, () => to)
+const ACTIVE = "row_security_active('public.files'::regclass)"
 
 t.test('triggers and their functions are proved, where they ask other tables too', async t => {
   const report = await prove(bundle)
@@ -47,9 +48,12 @@ t.test('what else a function or trigger may hold is not read, so nothing is prov
     ['IS DISTINCT FROM NEW.', 'IS NOT DISTINCT FROM NEW.', /operator|AEXPR/],
     ['OLD."id" IS DISTINCT FROM NEW."id"', 'OLD."id" IS DISTINCT FROM NEW."title"', /before and after/],
     ['OLD."id" IS DISTINCT FROM NEW."id"', 'OLD."id" IS DISTINCT FROM OLD."id"', /before and after/],
-    ['row_security_active(TG_RELID)', 'row_security_active(0)', /A_Const/],
-    ['row_security_active(TG_RELID)', 'pg_is_in_recovery()', /the function/],
-    ['row_security_active(TG_RELID)', "TG_OP = 'UPDATE'", /the column tg_op/],
+    [ACTIVE, 'row_security_active(0)', /A_Const/],
+    [ACTIVE, 'row_security_active(TG_RELID)', /ColumnRef/],
+    [ACTIVE, "row_security_active('public.folders'::regclass)", /another table/],
+    [ACTIVE, "row_security_active('public.files'::oid)", /another table/],
+    [ACTIVE, 'pg_is_in_recovery()', /the function/],
+    [ACTIVE, "TG_OP = 'UPDATE'", /the column tg_op/],
     ['LANGUAGE plpgsql', 'LANGUAGE sql', /PL\/pgSQL|plpgsql|sql/],
     ['VOLATILE', 'IMMUTABLE', /immutable/],
     ['AFTER UPDATE ON public."files"', 'AFTER UPDATE ON public."folders"', /another table/],

@@ -11,6 +11,7 @@ import { stamped } from './generated.js'
 import { grantColumnsFunction } from './grants.js'
 import { limitObjects } from './limits.js'
 import type { SqlObject } from './object.js'
+import { partitionChecks } from './partitions.js'
 import { tableObjects } from './policies.js'
 import { forgetRelated, relatedObjects } from './related.js'
 import { appRoles, roleObjects, writerRoles } from './roles.js'
@@ -43,6 +44,7 @@ export function accessObjects(bundle: Bundle): readonly SqlObject[] {
   const objects = [
     guardPause(),
     ...catalogChecks(bundle),
+    ...partitionChecks(bundle),
     ...roleObjects(bundle),
     ...limitObjects(bundle),
     stateTable(),

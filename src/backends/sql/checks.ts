@@ -20,9 +20,9 @@ export function catalogChecks(bundle: Bundle): readonly SqlObject[] {
     table === null ? [] : columns.map(column => columnRow(name, table, column))
   )
   return [
-    check(
+    catalogCheck(
       'tables',
-      sql`FOREACH wanted SLICE 1 IN ARRAY ${rows([...tables, ...plain].map(({ name, table }) => [name, table]))} LOOP
+      sql`FOREACH wanted SLICE 1 IN ARRAY ${checkRows([...tables, ...plain].map(({ name, table }) => [name, table]))} LOOP
     IF NOT EXISTS (
       SELECT FROM pg_catalog.pg_class
       WHERE relnamespace = 'public'::regnamespace AND relname = wanted[2] AND relkind IN ('r', 'p')
@@ -33,8 +33,11 @@ export function catalogChecks(bundle: Bundle): readonly SqlObject[] {
     END IF;
   END LOOP;`
     ),
-    ...(columns.length > 0 ? [check('columns', columnCheck(columns))] : []),
-    check('foreign policies', foreignPolicyCheck([...TENANCY_POLICIES, ...tables].map(({ table }) => table)))
+    ...(columns.length > 0 ? [catalogCheck('columns', columnCheck(columns))] : []),
+    catalogCheck(
+      'foreign policies',
+      foreignPolicyCheck([...TENANCY_POLICIES, ...tables].map(({ table }) => table))
+    )
   ]
 }
 
@@ -43,7 +46,7 @@ function columnRow(owner: string, table: string, { name, type, nullable }: Colum
 }
 
 function columnCheck(columns: readonly (readonly string[])[]): Fragment {
-  return sql`FOREACH wanted SLICE 1 IN ARRAY ${rows(columns)} LOOP
+  return sql`FOREACH wanted SLICE 1 IN ARRAY ${checkRows(columns)} LOOP
     SELECT pg_catalog.format_type(atttypid, NULL) || CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END INTO actual
     FROM pg_catalog.pg_attribute
     WHERE attrelid = format('public.%I', wanted[2])::regclass AND attname = wanted[3] AND NOT attisdropped;
@@ -81,7 +84,8 @@ function foreignPolicyCheck(tables: readonly string[]): Fragment {
   END IF;`
 }
 
-function check(name: string, body: Fragment): SqlObject {
+/** A look at the catalog before anything is changed. `body` may use the variables `wanted` and `actual`. */
+export function catalogCheck(name: string, body: Fragment): SqlObject {
   return {
     kind: 'state',
     name: `check ${name}`,
@@ -97,7 +101,8 @@ END`)};`,
   }
 }
 
-function rows(values: readonly (readonly string[])[]): Fragment {
+/** Rows of texts to loop over. */
+export function checkRows(values: readonly (readonly string[])[]): Fragment {
   const lines = values.map((row, i) => {
     const comma = i < values.length - 1 ? sql`,` : sql``
     return sql`    [${join(row.map(lit), ', ')}]${comma}`

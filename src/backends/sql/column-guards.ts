@@ -11,7 +11,7 @@ import { CALLER_ROLE, writerRoles } from './roles.js'
 import { OLD_ROW, type Row } from './terms.js'
 
 /** The columns whose change is judged, sorted. */
-function guardedColumns({ immutable, columnRules }: Resource): readonly string[] {
+export function guardedColumns({ immutable, columnRules }: Resource): readonly string[] {
   return [...new Set([...immutable, ...columnRules.flatMap(({ columns }) => columns)])].sort()
 }
 
@@ -55,8 +55,9 @@ export function guardFunctions(resource: Resource, bundle: Bundle): readonly Fun
       owner: ROLES.context,
       callers: [],
       derived: false,
+      // safety: asked of the table by its name, because TG_RELID is the partition that holds the row
       body: sql`BEGIN
-  IF NOT row_security_active(TG_RELID) THEN
+  IF NOT row_security_active(${lit(`public.${table}`)}::regclass) THEN
     RETURN NULL;
   END IF;
 ${join([...fixed, ...ruled], '\n')}

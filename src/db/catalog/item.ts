@@ -41,4 +41,4 @@ export interface Catalog {
 }
 
 /** The form of the snapshots that this version makes. */
-export const CATALOG_FORMAT = 1
+export const CATALOG_FORMAT = 2

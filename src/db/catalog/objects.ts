@@ -26,7 +26,12 @@ export const TABLES = sql`
 SELECT 'table', m.name, jsonb_build_object('owner', pg_get_userbyid(m.relowner), 'relation', m.relkind,
   'enabled', m.relrowsecurity, 'forced', m.relforcerowsecurity,
   'parents', ${list(sql`SELECT format('%s.%s', n.nspname, c.relname) AS entry FROM pg_inherits AS i
-    JOIN pg_class AS c ON c.oid = i.inhparent JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE i.inhrelid = m.oid`)})
+    JOIN pg_class AS c ON c.oid = i.inhparent JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE i.inhrelid = m.oid`)},
+  'heirs', ${list(sql`SELECT format('%s.%s', n.nspname, c.relname) AS entry FROM pg_inherits AS i
+    JOIN pg_class AS c ON c.oid = i.inhrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE i.inhparent = m.oid AND NOT c.relispartition`)},
+  'partitioned', ${list(sql`SELECT format('%s by %s', p.partrelid::regclass, pg_get_partkeydef(p.partrelid)) AS entry
+    FROM pg_partition_tree(m.oid) AS t JOIN pg_partitioned_table AS p ON p.partrelid = t.relid`)})
 FROM managed AS m
 UNION ALL
 SELECT 'columns', m.name, jsonb_object_agg(c.attname, concat(format_type(c.atttypid, NULL), CASE WHEN c.attnotnull THEN ' NOT NULL' END,

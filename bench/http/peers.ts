@@ -6,8 +6,8 @@
 import { createServer } from 'node:http'
 import { fastify } from 'fastify'
 import pg from 'pg'
-import { Type } from 'typebox'
-import { BatchReply, Decision, Question } from '../../src/server/schemas.js'
+import { BATCH_SCHEMA, QUESTION_SCHEMA } from '../../test/support/question-schema.js'
+import { BATCH_REPLY, DECISION } from './reply-schemas.js'
 
 const ANSWER = {
   decision: true,
@@ -46,15 +46,12 @@ function nodeEcho(port: number): void {
   server.listen(port, '127.0.0.1')
 }
 
-const Item = Type.Partial(Question)
-const Batch = Type.Object({ ...Item.properties, evaluations: Type.Optional(Type.Array(Item)) })
-
 /** Fastify as it comes, with the schemas of the service for bodies and answers; no logs, no keys, no hooks. */
 async function fastifyEcho(port: number): Promise<void> {
   const app = fastify()
-  const single = { schema: { body: Question, response: { 200: Decision } } }
+  const single = { schema: { body: QUESTION_SCHEMA, response: { 200: DECISION } } }
   app.post<{ Body: Body }>('/access/v1/evaluation', single, async ({ body }) => answerTo(body))
-  const many = { schema: { body: Batch, response: { 200: BatchReply } } }
+  const many = { schema: { body: BATCH_SCHEMA, response: { 200: BATCH_REPLY } } }
   app.post<{ Body: Body }>('/authorize', many, async ({ body }) => answerTo(body))
   await app.listen({ port, host: '127.0.0.1' })
 }
@@ -63,7 +60,7 @@ async function fastifyEcho(port: number): Promise<void> {
 async function fastifyQuery(port: number, url: string): Promise<void> {
   const pool = new pg.Pool({ connectionString: url, max: 10 })
   const app = fastify()
-  const single = { schema: { body: Question, response: { 200: Decision } } }
+  const single = { schema: { body: QUESTION_SCHEMA, response: { 200: DECISION } } }
   app.post<{ Body: Body }>('/access/v1/evaluation', single, async ({ body }) => {
     const statement = { name: 'row', text: 'SELECT * FROM agents WHERE id = $1', values: [body.resource?.id] }
     const { rows } = await pool.query(statement)

@@ -1,27 +1,31 @@
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
+import { createRequire } from 'node:module'
+import type { ErrorObject, ValidateFunction } from 'ajv'
 import { PolicyError } from '../errors/errors.js'
 import { closest, didYouMean } from '../errors/suggest.js'
+import { fits } from './fits.js'
 import { RESERVED_NAMES } from './reserved.js'
 import { POLICY_SCHEMA } from './schema.js'
 import type { Path, Source } from './source.js'
 
-const ajv = new Ajv({
-  allErrors: true,
-  verbose: true,
-  strict: true,
-  strictRequired: false,
-  allowUnionTypes: true
-})
+/** A schema, and what tells the mistakes of a file that does not fit it. */
+export interface Shape {
+  readonly schema: object
+  /** Made for the first file that has a mistake: to compile the schema takes longer than to read a policy. */
+  mistakes: ValidateFunction | null
+}
 
-/** Compiles the schema of a kind of file. */
-export function shapeOf(schema: object): ValidateFunction {
-  return ajv.compile(schema)
+/** The schema of a kind of file, made ready. */
+export function shapeOf(schema: object): Shape {
+  return { schema, mistakes: null }
 }
 
 const policyShape = shapeOf(POLICY_SCHEMA)
 
 /** The places where a file does not have the documented shape, every one of them. By default of a policy file. */
-export function shapeProblems(source: Source, validate = policyShape): PolicyError[] {
+export function shapeProblems(source: Source, shape = policyShape): PolicyError[] {
+  if (fits(shape.schema, source.value)) return []
+  shape.mistakes ??= compiled(shape.schema)
+  const validate = shape.mistakes
   if (validate(source.value)) return []
   const errors = (validate.errors ?? []).filter(
     error => error.keyword !== 'anyOf' && !isBranchNoise(error) && !error.schemaPath.includes('/oneOf')
@@ -29,6 +33,18 @@ export function shapeProblems(source: Source, validate = policyShape): PolicyErr
   return errors
     .filter(error => error.keyword !== 'required' || !isMisspelt(error, errors))
     .flatMap(error => problemOf(source, error) ?? [])
+}
+
+function compiled(schema: object): ValidateFunction {
+  const { Ajv } = createRequire(import.meta.url)('ajv') as typeof import('ajv')
+  const options = {
+    allErrors: true,
+    verbose: true,
+    strict: true,
+    strictRequired: false,
+    allowUnionTypes: true
+  }
+  return new Ajv(options).compile(schema)
 }
 
 /** A missing key whose misspelling stands beside it is one mistake. */

@@ -2,7 +2,6 @@ import { CODES } from '../errors/codes.js'
 import { DatabaseError, RequestError, TwinruleError } from '../errors/errors.js'
 import { InvalidBody } from './invalid-body.js'
 import type { ErrorReply } from './schemas.js'
-import { invalidBody } from './validation.js'
 
 /** An error as the caller sees it. */
 export interface Refusal {
@@ -43,9 +42,6 @@ export function refusal(error: unknown): Refusal {
 function asMistake(error: unknown): RequestError | null {
   if (error instanceof RequestError) return error
   if (!(error instanceof Error) || error instanceof TwinruleError) return null
-  if ('validation' in error && Array.isArray(error.validation)) {
-    return invalidBody(error.validation[0] as Parameters<typeof invalidBody>[0])
-  }
   const code = 'code' in error ? String(error.code) : ''
   const known = FASTIFY[code]
   if (known !== undefined) return new RequestError(...known)

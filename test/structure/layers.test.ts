@@ -181,3 +181,32 @@ t.test('the program imports only packages that are installed with it', async t =
     []
   )
 })
+
+/** The packages that a file loads with itself, through files of src and not through imports that wait. */
+function loadedWith(file: string): ReadonlySet<string> {
+  const files = new Set([file])
+  const packages = new Set<string>()
+  // a set grows while it is gone through
+  for (const source of files) {
+    for (const { to } of imports.filter(one => one.source === source)) {
+      if (to.dynamic || to.dependencyTypes.some(type => type.startsWith('type-'))) continue
+      if (to.resolved.startsWith('src/')) files.add(to.resolved)
+      else packages.add(to.module)
+    }
+  }
+  return packages
+}
+
+t.test('a start of the service loads nothing that it does not need', async t => {
+  const started = loadedWith('src/cli/commands/serve.ts')
+  t.ok(started.has('fastify') && started.has('yaml'), [...started].join(' '))
+  const late = ['pg', 'libpg-query', 'node-pg-migrate', 'ajv', '@electric-sql/pglite', 'diff']
+  t.strictSame(
+    late.filter(name => started.has(name)),
+    []
+  )
+  t.notOk(loadedWith('src/cli/run.ts').has('fastify'), 'nor does another command load the service')
+  const onServer = loadedWith('src/cli/serve/server-facts.ts')
+  t.ok(onServer.has('pg'))
+  t.notOk(onServer.has('node-pg-migrate'))
+})

@@ -6,7 +6,7 @@ import { readConfig, type ServerConfig } from '../../server/config.js'
 import { type RunningServer, startServer } from '../../server/start.js'
 import type { Io } from '../io.js'
 import { bannerText } from './banner.js'
-import { type FactsSource, openFacts } from './facts-source.js'
+import type { FactsSource, FactsSourceOptions } from './facts-source.js'
 
 /** The flags of `twinrule serve`. */
 export interface ServeOptions {
@@ -47,6 +47,13 @@ export async function startService(
   const key = database === 'embedded' || demo ? apiKeys[0] : undefined
   io.out(bannerText({ address: server.address, revision: bundle.revision, database, demo, types, key }))
   return server
+}
+
+/** Loads nothing of what the other one needs, which is most of the program: it would be the longest part of a start. */
+async function openFacts(options: FactsSourceOptions): Promise<FactsSource> {
+  const { databaseUrl } = options.config
+  if (databaseUrl === undefined) return (await import('./embedded-facts.js')).embeddedFacts(options)
+  return (await import('./server-facts.js')).serverFacts(databaseUrl, options)
 }
 
 /** A server's database is migrated by `twinrule migrate`: the folder would be passed over in silence. */

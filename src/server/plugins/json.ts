@@ -1,10 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { parseStrictJson } from '../strict-json.js'
-import { compileValidator } from '../validation.js'
 
-/** Accepts application/json and nothing else, parsed and validated strictly. */
+/** Accepts application/json and nothing else, parsed strictly. */
 export function acceptStrictJson(app: FastifyInstance): void {
-  app.setValidatorCompiler(({ schema }) => compileValidator(schema as object))
   app.removeAllContentTypeParsers()
   app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     try {

@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Static } from 'typebox'
+import { InternalError } from '../../errors/errors.js'
 import { answersText, answerText } from '../answer-text.js'
 import type { Decider, Item } from '../decider.js'
 import { InvalidBody } from '../invalid-body.js'
-import { batchSchema, type Decision, Question, type Semantic } from '../schemas.js'
-import { readQuestion } from '../validation.js'
+import type { Decision } from '../schemas.js'
+import { readBatch, readQuestion } from '../validation.js'
 
 /** What the routes need. `maxBatch` is the most questions in one request. */
 export interface AuthorizeOptions {
@@ -12,36 +12,28 @@ export interface AuthorizeOptions {
   readonly maxBatch: number
 }
 
-/** A batch with its defaults, not yet checked further than its own shape. */
-type Batch = Static<ReturnType<typeof batchSchema>> & Record<string, unknown>
-
 /**
  * `POST /authorize`: one question, or many as `evaluations` with the members beside it as defaults. The same handlers
  * answer under the paths of the AuthZEN 1.0 standard.
  */
 export function authorizeRoutes(app: FastifyInstance, { decider, maxBatch }: AuthorizeOptions): void {
-  const one = (request: FastifyRequest, reply: FastifyReply, question: Question): FastifyReply =>
-    answer(request, reply, decider.decide([{ question }], 'execute_all'), ([only]) => {
-      if (only === undefined) throw new Error('a question without an answer')
+  const one = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const question = readQuestion(request.body)
+    return answer(request, reply, decider.decide([{ question }], 'execute_all'), ([only]) => {
+      if (only === undefined) throw new InternalError('a question without an answer')
       return answerText(only)
     })
-  const many = (request: FastifyRequest<{ Body: Batch }>, reply: FastifyReply): FastifyReply => {
-    const { evaluations, options } = request.body
-    if (evaluations === undefined || evaluations.length === 0) {
-      return one(request, reply, readQuestion(request.body))
-    }
-    const items = evaluations.map(item => readItem(decider, request.body, item))
-    const semantic: Semantic = options?.evaluations_semantic ?? 'execute_all'
-    return answer(request, reply, decider.decide(items, semantic), answersText)
+  }
+  const many = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const { defaults, items, semantic } = readBatch(request.body, maxBatch)
+    if (items.length === 0) return one(request, reply)
+    const asked = items.map(item => readItem(decider, defaults, item))
+    return answer(request, reply, decider.decide(asked, semantic), answersText)
   }
 
-  const batch = { schema: { body: batchSchema(maxBatch) } }
-  app.post<{ Body: Batch }>('/authorize', batch, many)
-  app.post<{ Body: Batch }>('/access/v1/evaluations', batch, many)
-  const single = { schema: { body: Question } }
-  app.post<{ Body: Question }>('/access/v1/evaluation', single, (request, reply) =>
-    one(request, reply, request.body)
-  )
+  app.post('/authorize', many)
+  app.post('/access/v1/evaluations', many)
+  app.post('/access/v1/evaluation', one)
 }
 
 /** Sends the answers as soon as they are there, which without a database is at once. */

@@ -1,0 +1,46 @@
+import { openEmbedded, refuseInProduction } from '../../db/embedded.js'
+import { createFactsReader } from '../../db/facts.js'
+import { migrate } from '../../migrate/migrate.js'
+import { variable } from '../io.js'
+import type { FactsSource, FactsSourceOptions } from './facts-source.js'
+import { lockFolder } from './folder-lock.js'
+
+/** Where the embedded database keeps its data, seen from the working directory. */
+const DATA_DIR = '.twinrule/data'
+
+/** Facts from an embedded database, brought to the policy first. */
+export async function embeddedFacts({
+  bundle,
+  config,
+  migrations,
+  demo,
+  io
+}: FactsSourceOptions): Promise<FactsSource> {
+  const folder = migrations === undefined ? {} : { migrationsDir: migrations }
+  refuseInProduction(io.env)
+  const dataDir = variable(io, 'TWINRULE_DATA_DIR') ?? DATA_DIR
+  const unlock = await lockFolder(dataDir)
+  try {
+    io.err(`DATABASE_URL is not set: starting an embedded PostgreSQL in ${dataDir}\n`)
+    const { pool, close } = await openEmbedded({
+      dataDir,
+      env: io.env,
+      prepare: async client => {
+        const { steps } = await migrate({
+          database: client,
+          bundle,
+          demo,
+          // nobody else is connected
+          indexes: 'plain',
+          allowOldServer: config.allowOldServer,
+          ...folder
+        })
+        for (const step of steps) io.err(`  ${step}\n`)
+      }
+    })
+    return { facts: { ...createFactsReader(pool), close: () => close().finally(unlock) } }
+  } catch (error) {
+    unlock()
+    throw error
+  }
+}

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type { Bundle } from '../../src/ir/model.js'
-import { freePort } from '../../test/support/cluster.js'
+import { freePort } from '../../test/support/server.js'
 import { type Server, startServer } from './process.js'
 import { type Asked, authzenBody, cerbosBody } from './questions.js'
 

@@ -18,8 +18,8 @@ import {
 } from '../../src/client.js'
 import { contextKeyText } from '../../src/db/context-token.js'
 import { documents } from '../structure/documents.js'
-import { freePort } from '../support/cluster.js'
 import { DEMO, demoDatabase, exampleBundle, HOME, TEST_KEY, type User } from '../support/example.js'
+import { freePort } from '../support/server.js'
 
 const database = await demoDatabase(t, await exampleBundle())
 const pool = new pg.Pool({ connectionString: database.url('twinrule_app'), max: 2 })

@@ -3,7 +3,7 @@ import { contextKey, contextToken } from '../../src/db/context-token.js'
 import type { Bundle } from '../../src/ir/model.js'
 import { migrate } from '../../src/migrate/migrate.js'
 import { loadFolder } from '../../src/policy/load.js'
-import { createDatabase, type Database, type Postgres, TEST_PASSWORD } from './cluster.js'
+import { type Cluster, createDatabase, type Database, type Postgres, TEST_PASSWORD } from './cluster.js'
 
 /** The example policies of the repository, compiled. */
 export async function exampleBundle(): Promise<Bundle> {
@@ -59,9 +59,9 @@ export async function openContext(client: pg.ClientBase, userId: string, tenantI
 export async function demoDatabase(
   t: { teardown(after: () => Promise<void>): void },
   bundle: Bundle,
-  postgres?: Postgres
+  on?: Postgres | Cluster
 ): Promise<Database> {
-  const database = await createDatabase(t, postgres)
+  const database = await createDatabase(t, on)
   const passwords = { app: TEST_PASSWORD, service: TEST_PASSWORD }
   await migrate({ database: database.url(), bundle, demo: true, passwords, contextKey: TEST_KEY })
   return database

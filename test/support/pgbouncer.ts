@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { type Database, freePort } from './cluster.js'
+import type { Database } from './cluster.js'
+import { freePort } from './server.js'
 
 const PLACES = [
   '/usr/sbin/pgbouncer',

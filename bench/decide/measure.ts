@@ -50,8 +50,8 @@ export async function measure(
     try {
       ready.push(await prepared(contender, workload))
     } catch (error) {
-      if (!(error instanceof Error) || !('code' in error) || error.code !== 'ERR_MODULE_NOT_FOUND')
-        throw error
+      // the loader of TypeScript throws without the code ERR_MODULE_NOT_FOUND
+      if (!(error instanceof Error) || !/^Cannot find (package|module) /.test(error.message)) throw error
       absent.push({ name: contender.name, why: 'not installed; `npm ci --prefix bench` does' })
     }
   }

@@ -1,3 +1,5 @@
+import { comparable } from '../ir/comparable.js'
+
 /** Keys of what names a rule or says where it was written. No part of a policy or of read SQL has columns for keys. */
 const NAMES: ReadonlySet<string> = new Set(['span', 'id'])
 
@@ -14,8 +16,6 @@ export function structureOf(thing: unknown): string {
       tables.set(value, number)
       return number
     }
-    // JSON has neither wide integers nor infinity, nor maps and sets
-    if (typeof value === 'bigint' || typeof value === 'number') return `number ${value}`
-    return value instanceof Map || value instanceof Set ? [...value] : value
+    return comparable(value)
   })
 }

@@ -199,6 +199,45 @@ resources:
   t.equal(asked('9223372036854775808'), 'invalid_attribute')
 })
 
+t.test(
+  'types with the same rules are decided alike, types whose rules differ in one value are not',
+  async t => {
+    const resource = (n: string, rule = 'some') =>
+      `{ columns: { n: int, s: text }, rules: { ${rule}: { allow: [read], when: resource.n == ${n} } } }`
+    const text = `version: 1
+principal: { id: uuid }
+resources:
+  first: ${resource('9007199254740993')}
+  same: ${resource('9007199254740993')}
+  wider: ${resource('9007199254740992')}
+  renamed: ${resource('9007199254740993', 'other')}
+  text: { columns: { n: int, s: text }, rules: { some: { allow: [read], when: resource.s == "9007199254740993" } } }
+`
+    const { bundle } = loadTexts({ 'p.yaml': text })
+    if (bundle === null) throw new Error('does not load')
+    const engine = createEngine(bundle)
+    const asked = (type: string, properties: Record<string, unknown>) =>
+      engine.decide({
+        subject: { type: 'user', id: tenant('1') },
+        action: { name: 'read' },
+        resource: { type, id: 'x', properties: { n: null, s: null, ...properties } }
+      }).context
+    for (const [type, rule] of [
+      ['first', 'some'],
+      ['same', 'some'],
+      ['wider', null],
+      ['renamed', 'other'],
+      ['text', null]
+    ] as const) {
+      const { reason, ...context } = asked(type, { n: '9007199254740993' })
+      t.match(context, { code: rule === null ? 'no_rule' : 'allowed', rule })
+      t.match(reason, new RegExp(`\\b${type}\\b`), 'the answer is about the type that was asked for')
+    }
+    t.equal(asked('text', { s: '9007199254740993' }).code, 'allowed')
+    t.equal(asked('other', { n: '9007199254740993' }).code, 'unknown_type')
+  }
+)
+
 const WHOLE = `version: 1
 actions: { publish: { command: update }, invoke: {} }
 principal: { id: uuid, tenant_id: uuid, roles: set<text> }

@@ -1,9 +1,9 @@
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { type TenantPool, tenantPool, tenantQuery, withTenant } from '../../src/client.js'
-import type { Database, Postgres } from '../support/cluster.js'
-import { demoDatabase, exampleBundle, TEST_KEY } from '../support/example.js'
-import { addTenants, idOf } from '../support/many-tenants.js'
+import type { Database } from '../support/cluster.js'
+import { TEST_KEY } from '../support/example.js'
+import { connectionStates, disturb, idOf, manyTenants } from '../support/many-tenants.js'
 import { findPgBouncer, startPgBouncer } from '../support/pgbouncer.js'
 
 const SEED = Number(process.env['TWINRULE_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
@@ -111,25 +111,8 @@ async function interleave(database: Database, pool: pg.Pool, requests: number): 
   const worker = async () => {
     while (next++ < requests) await one()
   }
-  const admin = await database.client()
-  const victim = `FROM pg_stat_activity WHERE usename = 'twinrule_app' AND datname = current_database() AND state <> 'idle' ORDER BY random() LIMIT 1`
-  const disturb = async () => {
-    for (let n = 1; next < requests; n++) {
-      await admin.query(`SELECT ${n % 8 === 0 ? 'pg_terminate_backend' : 'pg_cancel_backend'}(pid) ${victim}`)
-      await admin.query('SELECT pg_sleep(0.005)')
-    }
-  }
-  await Promise.all([disturb(), ...Array.from({ length: CLIENTS }, worker)])
-  await admin.end()
+  await Promise.all([disturb(database, () => next < requests), ...Array.from({ length: CLIENTS }, worker)])
   return tally
-}
-
-async function manyTenants(t: Test, server?: Postgres): Promise<Database> {
-  const database = await demoDatabase(t, await exampleBundle(), server)
-  const owner = await database.client()
-  await addTenants(owner, TENANTS)
-  await owner.end()
-  return database
 }
 
 async function check(t: Test, database: Database, url: string, requests = 5_000): Promise<void> {
@@ -142,16 +125,7 @@ async function check(t: Test, database: Database, url: string, requests = 5_000)
   t.equal(leftovers, 0)
   t.ok(right > requests / 2, `${right} right, ${disturbed} disturbed`)
   t.ok(disturbed > 0)
-  const open = await database.client()
-  const { rows } = await open.query(
-    `SELECT state, count(*)::int FROM pg_stat_activity WHERE usename = 'twinrule_app' AND datname = current_database() GROUP BY state`
-  )
-  await open.end()
-  t.strictSame(
-    rows.map(({ state }) => state),
-    ['idle'],
-    'no transaction is left open'
-  )
+  t.strictSame(await connectionStates(database), ['idle'], 'no transaction is left open')
 }
 
 for (const [server, requests] of [
@@ -159,7 +133,7 @@ for (const [server, requests] of [
   ['registry', 1_000]
 ] as const) {
   t.test(`requests of many tenants never meet: ${server} server, direct`, async t => {
-    const database = await manyTenants(t, server)
+    const database = await manyTenants(t, TENANTS, server)
     await check(t, database, database.url('twinrule_app'), requests)
   })
 }
@@ -169,7 +143,7 @@ const absent = program === null ? { skip: 'PgBouncer is not installed (Debian: p
 
 t.test('requests of many tenants never meet: through PgBouncer', absent, async t => {
   if (program === null) return
-  const database = await manyTenants(t)
+  const database = await manyTenants(t, TENANTS)
   const connections = 3
   await check(t, database, await startPgBouncer(t, database, { program, role: 'twinrule_app', connections }))
 })

@@ -17,6 +17,11 @@ const GROUPS: readonly (readonly [prefix: string, heading: string, text: string]
     'Policy tests',
     'Printed by `twinrule test`, those of a file as `file:line:column CODE message`. A test that fails has no code.'
   ],
+  [
+    'TWR_LEAK_',
+    'Looking for leaks',
+    'Printed by `twinrule leakcheck`, see [leakcheck.md](leakcheck.md). A leak has no code.'
+  ],
   ['TWR_CONFIG', 'Settings and flags', 'Something outside the policy files is missing or wrong.'],
   [
     'TWR_GENERATED_',

@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   fmt: async () => (await import('./commands/fmt.js')).registerFmt,
   generate: async () => (await import('./commands/generate.js')).registerGenerate,
   keys: async () => (await import('./commands/keys.js')).registerKeys,
+  leakcheck: async () => (await import('./commands/leakcheck.js')).registerLeakcheck,
   migrate: async () => (await import('./commands/migrate.js')).registerMigrate,
   prove: async () => (await import('./commands/prove.js')).registerProve,
   serve: async () => (await import('./commands/serve.js')).registerServe,

@@ -7,7 +7,7 @@ export interface CodeEntry {
 /**
  * Every code twinrule can answer with. Codes are public and never change their meaning; messages may.
  * POLICY: a mistake in a policy file. CONFIG: a setting or flag. DB: a database. REQUEST: a caller's request.
- * TEST: a policy test. PROOF: what `twinrule prove` could not read. DRIFT: what `twinrule drift` finds.
+ * TEST: a policy test. LEAK: what `twinrule leakcheck` cannot check. PROOF: what `twinrule prove` could not read. DRIFT: what `twinrule drift` finds.
  * CATALOG: what `twinrule check --database` finds. GENERATED: a file that twinrule has written.
  */
 export const CODES = {
@@ -65,6 +65,9 @@ export const CODES = {
   TWR_POLICY_INCLUDE: { title: 'A file includes a preset that does not exist', exit: 1 },
   TWR_POLICY_INVARIANT: { title: 'An invariant names a resource that is not declared', exit: 1 },
   TWR_POLICY_FORMAT: { title: 'A file cannot be formatted without saying something else', exit: 1 },
+  TWR_LEAK_FILE: { title: 'A leakcheck file does not say what to ask, or for whom', exit: 2 },
+  TWR_LEAK_TARGET: { title: 'What leakcheck asks cannot be asked', exit: 2 },
+  TWR_LEAK_BLIND: { title: 'The answers to leakcheck do not tell tenants apart', exit: 2 },
   TWR_TEST_NO_FILES: { title: 'There is no policy test to run', exit: 2 },
   TWR_TEST_SHAPE: { title: 'A policy test does not say who, what or which', exit: 2 },
   TWR_TEST_NAME: { title: 'A policy test uses a name that is not declared, or declares one twice', exit: 2 },
@@ -138,6 +141,8 @@ export const CODES = {
 export type Code = keyof typeof CODES
 /** A code about policy files and their tests. */
 export type PolicyCode = Extract<Code, `TWR_POLICY_${string}` | `TWR_TEST_${string}`>
+/** A code about checking for leaks. */
+export type LeakCode = Extract<Code, `TWR_LEAK_${string}`>
 /** A code about running policy tests. */
 export type TestCode = Extract<Code, `TWR_TEST_${string}`>
 /** A code about a policy file and a live database that do not fit. */

@@ -4,6 +4,7 @@ import type {
   ConfigCode,
   DatabaseCode,
   GeneratedCode,
+  LeakCode,
   PolicyCode,
   TestCode
 } from './codes.js'
@@ -34,7 +35,12 @@ export class TwinruleError extends Error {
 export class PolicyError extends TwinruleError {
   readonly span: Span
 
-  constructor(code: PolicyCode | CatalogCode | GeneratedCode, message: string, span: Span, hint?: string) {
+  constructor(
+    code: PolicyCode | CatalogCode | GeneratedCode | 'TWR_LEAK_FILE',
+    message: string,
+    span: Span,
+    hint?: string
+  ) {
     super(code, message, { hint })
     this.span = span
   }
@@ -70,6 +76,13 @@ export class ConfigError extends TwinruleError {
 /** Policy tests that cannot be run. A test that fails is no error. */
 export class TestError extends TwinruleError {
   constructor(code: TestCode, message: string, options: { hint?: string | undefined; cause?: unknown } = {}) {
+    super(code, message, options)
+  }
+}
+
+/** A leak check that cannot be made. A leak is no error. */
+export class LeakError extends TwinruleError {
+  constructor(code: LeakCode, message: string, options: { hint?: string | undefined; cause?: unknown } = {}) {
     super(code, message, options)
   }
 }

@@ -18,6 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   drift: ['errors', 'ir', 'backends', 'prove', 'db'],
   live: ['errors', 'ir', 'backends', 'prove', 'db', 'drift'],
   testing: ['errors', 'ir', 'policy', 'analysis', 'backends', 'engine', 'prove', 'db', 'migrate'],
+  leakcheck: ['errors', 'policy'],
   generate: ['errors', 'ir', 'backends'],
   server: ['errors', 'ir', 'engine', 'db', 'drift'],
   client: ['errors', 'db'],
@@ -33,6 +34,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'drift',
     'live',
     'testing',
+    'leakcheck',
     'generate',
     'server'
   ],

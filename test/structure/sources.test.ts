@@ -72,6 +72,7 @@ t.test('the commands that the documents show exist', async t => {
     'fmt',
     'generate',
     'keys',
+    'leakcheck',
     'migrate',
     'prove',
     'serve',

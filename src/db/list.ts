@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { CustomTypesConfig } from 'pg'
 import { listStatement } from '../backends/sql/list.js'
+import { listedAs } from '../backends/sql/lister.js'
 import { roleViews } from '../backends/sql/policies.js'
 import { ConfigError, InternalError } from '../errors/errors.js'
 import { type JsonValue, jsonValue } from '../ir/json.js'
@@ -43,11 +44,17 @@ export interface ListStatement {
 export interface PlannedList {
   /** Null when nobody in this role may read such a row. */
   readonly statement: ListStatement | null
+  /**
+   * What enters, until the transaction ends, the role whose policies are made for lists: to be run before the statement.
+   * The statement shows the same rows without it, more slowly. Null for a role flag's role, which has no such.
+   */
+  readonly enter: string | null
   readonly page: (rows: readonly (readonly unknown[])[]) => ListPage
 }
 
 /** What runs a statement: a client of `pg` in a transaction whose context is set. */
 export interface ListClient {
+  query(text: string): Promise<unknown>
   query(statement: ListStatement): Promise<{ readonly rows: readonly (readonly unknown[])[] }>
 }
 
@@ -63,12 +70,26 @@ export async function listResources(
   query: ListQuery,
   options: ListOptions = {}
 ): Promise<ListPage> {
-  const { statement, page } = planList(bundle, query, options)
+  const { statement, enter, page } = planList(bundle, query, options)
   if (statement === null) return page([])
-  const { rows } = await client.query(statement).catch(cause => {
+  try {
+    const { rows } = await entering(client, enter, () => client.query(statement))
+    return page(rows)
+  } catch (cause) {
     throw isBadValue(cause) && query.cursor !== undefined ? badCursor() : databaseFault(cause)
-  })
-  return page(rows)
+  }
+}
+
+/**
+ * Does work in another role. Going back to a savepoint gives the transaction the role again that it was in, whichever
+ * that was; work that fails leaves a transaction that can only be rolled back, as it would without.
+ */
+async function entering<T>(client: ListClient, enter: string | null, work: () => Promise<T>): Promise<T> {
+  if (enter === null) return work()
+  await client.query(`SAVEPOINT twinrule_list; ${enter}`)
+  const done = await work()
+  await client.query('ROLLBACK TO SAVEPOINT twinrule_list; RELEASE SAVEPOINT twinrule_list')
+  return done
 }
 
 /** The statement of a list, for those who run it with others in one round trip. @throws RequestError */
@@ -78,6 +99,7 @@ export function planList(bundle: Bundle, query: ListQuery, options: ListOptions 
   if (view === undefined) {
     throw new ConfigError('TWR_CONFIG', `the policy has no role flag ${String(entered)} with a role`)
   }
+  const lister = listedAs(view)
   const checked = checkQuery(bundle, query)
   const { resource, keys, tests, size } = checked
   const list = identityOf(checked)
@@ -86,6 +108,7 @@ export function planList(bundle: Bundle, query: ListQuery, options: ListOptions 
   const after = place === null ? null : place.map(value => value === null)
   const text = listStatement({ resource, view, keys, tests, after, limit: size + 1, count })
   return {
+    enter: lister.flag === null ? `SET LOCAL ROLE ${lister.role}` : null,
     statement: text === null ? null : statementOf(String(text), checked.values, place, prepared),
     page: rows => pageOf(rows, checked, { list, count })
   }

@@ -1,6 +1,6 @@
 import { OWNER_ROLES, ROLES } from '../backends/sql/names.js'
 import { plainRelations } from '../backends/sql/related.js'
-import { flagRoles, managedRoles } from '../backends/sql/roles.js'
+import { enteredRoles, managedRoles } from '../backends/sql/roles.js'
 import type { Catalog, CatalogItem, CatalogKind, Fact } from '../db/catalog/item.js'
 import { catalogScope } from '../db/catalog/scope.js'
 import type { Bundle } from '../ir/model.js'
@@ -93,7 +93,7 @@ function rolesWanted(bundle: Bundle): readonly Wanted[] {
     trees: {},
     compiled: true
   }))
-  const memberships = flagRoles(bundle).map(role => ({
+  const memberships = enteredRoles(bundle).map(role => ({
     kind: 'membership' as const,
     name: `${ROLES.app} IN ${role}`,
     facts: { member: ROLES.app, role, admin: false, inherit: false, set: true },

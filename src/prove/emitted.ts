@@ -1,6 +1,7 @@
 import { guardFunctions, guardObjects } from '../backends/sql/column-guards.js'
 import { functionObject } from '../backends/sql/function.js'
 import { listStatement } from '../backends/sql/list.js'
+import { listedAs, listerObjects } from '../backends/sql/lister.js'
 import { accessorOf, CLAIMS, entranceOf, VERIFIED_USER } from '../backends/sql/names.js'
 import { type RoleView, roleViews, tableObjects } from '../backends/sql/policies.js'
 import { appRoles, writerRoles } from '../backends/sql/roles.js'
@@ -69,6 +70,8 @@ export function readColumnGuard(
 /** A role, and the condition on which its list shows a row. */
 export interface RoleList {
   readonly role: RoleView
+  /** The role in which its statement runs. */
+  readonly runsAs: string
   readonly expression: SqlExpression
 }
 
@@ -84,7 +87,8 @@ export function readLists(
     const text = (emitted?.lists ?? listSql)(resource, role)
     const never: SqlExpression = { kind: 'const', value: false }
     const names = namesIn(resource, bundle)([role.role])
-    return { role, expression: text === null ? never : readList(text, names, parse) }
+    const runsAs = listedAs(role).role
+    return { role, runsAs, expression: text === null ? never : readList(text, names, parse) }
   })
 }
 
@@ -125,7 +129,7 @@ export function namesIn(resource: Resource, bundle: Bundle): (roles: readonly st
 
 /** The SQL text of a resource's table, as `twinrule compile --target sql` emits it. */
 export function tableSql(resource: Resource, bundle: Bundle): string {
-  return tableObjects(resource, bundle)
+  return [...tableObjects(resource, bundle), ...listerObjects(resource)]
     .map(({ up }) => String(up))
     .join('\n')
 }

@@ -1,4 +1,5 @@
 import { caslRules } from '../backends/casl.js'
+import { LISTER } from '../backends/sql/lister.js'
 import { roleViews } from '../backends/sql/policies.js'
 import { buildAbility } from '../engine/ability.js'
 import { gatesOf } from '../ir/gates.js'
@@ -21,8 +22,14 @@ import {
   type Verdict,
   worst
 } from './report.js'
-import { type PortableAbilities, type PortableRules, portableAbilities, type Side } from './sides.js'
-import { misshapen } from './table-security.js'
+import {
+  type PortableAbilities,
+  type PortableRules,
+  portableAbilities,
+  type RoleExpression,
+  type Side
+} from './sides.js'
+import { gateOf, misshapen } from './table-security.js'
 import { ReadBackError } from './tree.js'
 import { type Seen, seenBy } from './visible.js'
 
@@ -77,20 +84,23 @@ export function proveResource(
   try {
     security = readBack(bundle, resource, parse, options.emitted)
     seen = seenBy(bundle, resource, securityOf)
+    // safety: whoever may enter the role for lists sees what its policy says, whatever the statement
+    if (security !== null) lists = [listerOf(security, seen)]
     if (parseBody !== null) {
       guard = readColumnGuard(bundle, resource, { parse, parseBody }, options.emitted)
-      lists = readLists(bundle, resource, parse, options.emitted).map(one => ({
-        ...one,
-        of: 'list',
-        asSeen: seen(one.expression, one.role.role)
-      }))
+      const pages = readLists(bundle, resource, parse, options.emitted)
+      lists = [
+        ...lists,
+        ...pages.map(one => ({ ...one, of: 'list' as const, asSeen: seen(one.expression, one.runsAs) }))
+      ]
     }
   } catch (error) {
     if (!(error instanceof ReadBackError)) throw error
     findings.add(`${error.code} ${error.message}`)
     return done('not proved: unreadable SQL', [])
   }
-  if (security !== null) for (const finding of misshapen(security, roles, resource)) findings.add(finding)
+  if (security !== null)
+    for (const finding of misshapen(security, [...roles, LISTER], resource)) findings.add(finding)
   if (guard !== null) for (const finding of misshapenGuard(guard)) findings.add(finding)
   const casl = options.emitted?.casl ?? (caslRules as unknown as PortableRules)
   const permitted = guard === null ? null : permits(guard)
@@ -100,6 +110,12 @@ export function proveResource(
     known ?? proveGates(subject, portableAbilities(bundle, resource, casl), { findings, alike, options })
   const verdicts = gates.map(({ verdict }) => verdict)
   return done(worst(findings.size > 0 ? [...verdicts, 'refuted'] : verdicts), gates)
+}
+
+/** What the policy of the role for lists shows, which is another one than that of applications. */
+function listerOf(security: TableSecurity, seen: Seen): RoleExpression {
+  const expression = gateOf(security, 'read', LISTER.role)
+  return { role: LISTER, of: 'list', expression, asSeen: seen(expression, LISTER.role) }
 }
 
 interface Proving {

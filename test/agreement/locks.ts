@@ -5,6 +5,7 @@ import { compilePredicate, type Predicate } from '../../src/backends/compiled.js
 import { guardFunctions, guardObjects } from '../../src/backends/sql/column-guards.js'
 import { functionObject } from '../../src/backends/sql/function.js'
 import { grantColumnsFunction } from '../../src/backends/sql/grants.js'
+import { listerObjects } from '../../src/backends/sql/lister.js'
 import { tableObjects } from '../../src/backends/sql/policies.js'
 import { relatedObjects } from '../../src/backends/sql/related.js'
 import { askGate, buildAbility, type StaticAbility } from '../../src/engine/ability.js'
@@ -204,7 +205,13 @@ const ACCESSORS: Readonly<Record<string, readonly [string, string]>> = {
   entered_platform_admin: ['boolean', 'is_platform_admin']
 }
 
-const ROLES = ['twinrule_app', 'authz_platform_admin', 'twinrule_context', 'twinrule_facts'] as const
+const ROLES = [
+  'twinrule_app',
+  'authz_platform_admin',
+  'twinrule_lister',
+  'twinrule_context',
+  'twinrule_facts'
+] as const
 
 /** A database with the table, the accessors and the two roles that the policies name. */
 export async function prepare(admin: pg.Client): Promise<void> {
@@ -213,7 +220,9 @@ export async function prepare(admin: pg.Client): Promise<void> {
       `DO $$ BEGIN CREATE ROLE ${role}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$`
     )
   }
-  await admin.query('ALTER ROLE twinrule_app LOGIN NOINHERIT; GRANT authz_platform_admin TO twinrule_app')
+  await admin.query(
+    'ALTER ROLE twinrule_app LOGIN NOINHERIT; GRANT authz_platform_admin, twinrule_lister TO twinrule_app'
+  )
   await admin.query(`CREATE SCHEMA twinrule; ${TABLE}; ${ATTEMPT}`)
   for (const [name, [type, setting]] of Object.entries(ACCESSORS)) {
     await admin.query(
@@ -248,10 +257,12 @@ export async function databaseLock(
   const parent = resourceOf(bundle, 'parent') as Resource
   const objects = [
     ...tableObjects(parent, bundle),
+    ...listerObjects(parent),
     ...guardFunctions(resource, bundle).map(functionObject),
     ...tableObjects(resource, bundle),
+    ...listerObjects(resource),
     ...guardObjects(resource),
-    ...relatedObjects(bundle, ['twinrule_app', 'authz_platform_admin'])
+    ...relatedObjects(bundle, ['twinrule_app', 'authz_platform_admin', 'twinrule_lister'])
   ]
   await admin.query(mutation.sql(objects.map(({ up }) => `${up}`).join('\n')))
   // a TRUNCATE grant or an owner's rights would not matter here: rows come in before anybody is asked

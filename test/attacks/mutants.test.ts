@@ -6,6 +6,7 @@ import { assault, SECRET_LAST } from './attack.js'
 import { CONTEXT_ATTACKS } from './contexts.js'
 import { FUNCTION_MUTANTS } from './function-mutants.js'
 import { FUNCTION_ATTACKS } from './functions.js'
+import { LIST_ATTACKS } from './lists.js'
 import { MUTANTS, mutate, SWITCHES } from './mutants.js'
 import { STATEMENT_ATTACKS } from './statements.js'
 
@@ -24,7 +25,7 @@ async function broken(): Promise<string | null> {
   let first: string | null = null
   try {
     await assault(
-      [...CONTEXT_ATTACKS, ...STATEMENT_ATTACKS, ...AROUND_ATTACKS, ...FUNCTION_ATTACKS],
+      [...CONTEXT_ATTACKS, ...STATEMENT_ATTACKS, ...AROUND_ATTACKS, ...FUNCTION_ATTACKS, ...LIST_ATTACKS],
       { attacker, victim, owner },
       ({ name }, got) => {
         if (got !== null) first = `${name}: ${got}`

@@ -15,6 +15,7 @@ const MEMBERSHIP = /^"twinrule"\."membership"/
 const ADMIT = /^"twinrule"\."admit_to_role"/
 const ENTERED = /^"twinrule"\."entered_platform_admin"/
 const READ = /^twinrule_agents_select$/
+const LIST = /^twinrule_agents_list$/
 const CHANGE = /^twinrule_agents_update$/
 
 const block = (what: string) => new RegExp(`  (?:IF|ELSIF) ${what}[\\s\\S]*?(?=\\n  (?:ELSIF|END IF))`)
@@ -201,6 +202,19 @@ const POLICIES: readonly SqlMutant[] = [
     object: READ,
     from: /\(SELECT twinrule\.context_tenant_id\(\)\)/g,
     to: '(SELECT twinrule.claimed_tenant_id())'
+  },
+  { name: 'no policy for lists but true', object: LIST, from: /USING \([\s\S]*\);/, to: 'USING (true);' },
+  {
+    name: 'a list by what is claimed',
+    object: LIST,
+    from: /\(SELECT twinrule\.context_tenant_id\(\)\)/g,
+    to: 'twinrule.claimed_tenant_id()'
+  },
+  {
+    name: 'more than reading in the role for lists',
+    object: /^agents twinrule_lister$/,
+    from: 'GRANT SELECT ON',
+    to: 'GRANT SELECT, DELETE ON'
   },
   {
     name: 'a row that is shared with anybody',

@@ -124,7 +124,9 @@ for (const server of ['usual', 'registry'] as const) {
       CREATE VIEW everything AS SELECT * FROM notes; GRANT SELECT ON everything TO PUBLIC`)
     const lines: string[] = []
     await migrate({ database: owner, bundle: parted, passwords, log: line => lines.push(line) })
-    t.match(lines, ['warning: public.everything is open to twinrule_app outside of row-level security'])
+    t.match(lines, [
+      'warning: public.everything is open to twinrule_app, twinrule_lister outside of row-level security'
+    ])
     const { findings, notes } = await createDriftCheck(parted, { maxModels: 200_000 })(owner)
     t.same(findings, [])
     t.match(notes, [/applications reach public\.everything outside of row-level security/])

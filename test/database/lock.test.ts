@@ -242,8 +242,8 @@ t.test(
     )
     t.same(
       rows,
-      [...TABLES].sort().map(table => ({ table, forced: true, policies: 13, columns: 7 })),
-      'four policies for the app, four for the admin, one for the facts, four for the functions that write'
+      [...TABLES].sort().map(table => ({ table, forced: true, policies: 14, columns: 7 })),
+      'four policies for the app, four for the admin, one for lists, one for the facts, four for the functions that write'
     )
   }
 )

@@ -116,6 +116,7 @@ t.test('only what has changed is applied, and everything on demand', async t => 
   const next = policy('tasks', 'guard', 'public')
   t.same(await touched(admin, () => to(next)), [
     'function can_access_resource',
+    'policy twinrule_notes_list',
     'policy twinrule_notes_select'
   ])
   t.same(await touched(admin, () => to(next)), [])
@@ -168,7 +169,7 @@ t.test('a table whose rules do not change is not locked', async t => {
   const holding = await Promise.all(['tasks', 'shares', 'tenants'].map(table => reader(t, database, table)))
   const bundle = policy('tasks', 'guard', 'shares', 'public')
   const report = await migrate({ database: database.url(), bundle, locks: { attempts: 1 } })
-  t.match(report.steps, [/\(3 objects\)$/])
+  t.match(report.steps, [/\(4 objects\)$/])
   for (const client of holding) await client.query('COMMIT')
 })
 

@@ -10,11 +10,12 @@ import { functionObject } from './function.js'
 import { stamped } from './generated.js'
 import { grantColumnsFunction } from './grants.js'
 import { limitObjects } from './limits.js'
+import { listerObjects } from './lister.js'
 import type { SqlObject } from './object.js'
 import { partitionChecks } from './partitions.js'
 import { tableObjects } from './policies.js'
 import { forgetRelated, relatedObjects } from './related.js'
-import { appRoles, roleObjects, writerRoles } from './roles.js'
+import { readingRoles, roleObjects, writerRoles } from './roles.js'
 import { callersObject, stateRow, stateTable } from './state.js'
 import { tenancyFunctions, tenancyObjects } from './tenancy.js'
 import { guardObject, guardPause, unprotectedFunctions } from './unprotected.js'
@@ -55,6 +56,7 @@ export function accessObjects(bundle: Bundle): readonly SqlObject[] {
     ...specs.map(functionObject),
     ...bundle.resources.flatMap(resource => [
       ...tableObjects(resource, bundle),
+      ...listerObjects(resource),
       ...guardObjects(resource),
       ...factsObjects(resource),
       ...writerObjects(resource, bundle)
@@ -69,7 +71,7 @@ export function accessObjects(bundle: Bundle): readonly SqlObject[] {
 
 /** In whose statements policies ask for related rows. */
 function relatedReaders(bundle: Bundle): readonly string[] {
-  return [...appRoles(bundle), ...writerRoles(bundle)]
+  return [...readingRoles(bundle), ...writerRoles(bundle)]
 }
 
 /** SHA-256 (hex) of everything generated from a policy, as `twinrule.state` records it. */

@@ -3,7 +3,7 @@ import { flaggedRole, PRINCIPAL_SOURCES } from '../../ir/principal.js'
 import { type Fragment, id, lit, qualified, sql } from './fragment.js'
 import type { FunctionSpec } from './function.js'
 import { accessorOf, CLAIMS, type FunctionName, helperOf, ROLES, SCHEMA, SETTINGS } from './names.js'
-import { appRoles, writerRoles } from './roles.js'
+import { readingRoles, writerRoles } from './roles.js'
 import { raiseContext } from './seal.js'
 
 /** Characters of a uuid as PostgreSQL prints it. Tested before the cast, so that a malformed setting is no error. */
@@ -90,7 +90,7 @@ const CURRENT = sql`${id(SCHEMA)}.membership(${setting(SETTINGS.user)}::uuid, ${
  * each statement; the accessors of user and tenant need not do it again.
  */
 export function principalFunctions(bundle: Bundle): readonly FunctionSpec[] {
-  const callers = appRoles(bundle)
+  const callers = readingRoles(bundle)
   const askers = [...callers, ...writerRoles(bundle)]
   return [
     ...principalValues(bundle).flatMap(one => [helper(one, askers), accessor(one, askers)]),

@@ -9,6 +9,8 @@ export const ROLES = {
   app: 'twinrule_app',
   /** The decision service logs in as this one; it may only ask for the facts of a decision. */
   service: 'twinrule_service',
+  /** Reads lists of rows, by policies of the same rules in another form; the app role may enter it. Cannot log in. */
+  lister: 'twinrule_lister',
   /** Owns the accessors of the tenant context. Cannot log in. */
   context: 'twinrule_context',
   /** Owns the functions that read the facts of a decision. Cannot log in. */

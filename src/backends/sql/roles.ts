@@ -14,9 +14,19 @@ export function appRoles(bundle: Bundle): readonly string[] {
   return [ROLES.app, ...flagRoles(bundle)]
 }
 
+/** The roles that the app role may enter: those of role flags, and the one for lists. */
+export function enteredRoles(bundle: Bundle): readonly string[] {
+  return [ROLES.lister, ...flagRoles(bundle)]
+}
+
+/** The roles in which a statement of an application can be: those that applications run SQL in, and the one for lists. */
+export function readingRoles(bundle: Bundle): readonly string[] {
+  return [...appRoles(bundle), ROLES.lister]
+}
+
 /** Every role that twinrule manages for a policy. */
 export function managedRoles(bundle: Bundle): readonly string[] {
-  return [ROLES.app, ROLES.service, ...ownerRoles(bundle), ...flagRoles(bundle)]
+  return [ROLES.app, ROLES.service, ...ownerRoles(bundle), ...enteredRoles(bundle)]
 }
 
 /** The roles that own functions which write for applications, as far as the policy needs them. */
@@ -46,7 +56,7 @@ export function roleObjects(bundle: Bundle): readonly SqlObject[] {
   const logins: readonly string[] = [ROLES.app, ROLES.service]
   return [
     ...managedRoles(bundle).map(role => roleObject(role, logins.includes(role))),
-    ...flagRoles(bundle).map(membershipObject),
+    ...enteredRoles(bundle).map(membershipObject),
     schemaObject(bundle)
   ]
 }
@@ -119,7 +129,7 @@ END`)};`
 
 function schemaObject(bundle: Bundle): SqlObject {
   const owners = ownerRoles(bundle).map(id)
-  const apps = appRoles(bundle).map(id)
+  const apps = readingRoles(bundle).map(id)
   const everyone = join([...apps, id(ROLES.service), ...owners], ', ')
   return {
     kind: 'schema',

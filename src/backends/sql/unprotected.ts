@@ -4,7 +4,7 @@ import type { FunctionSpec } from './function.js'
 import { ROLES, SCHEMA } from './names.js'
 import type { SqlObject } from './object.js'
 import { plainRelations } from './related.js'
-import { appRoles } from './roles.js'
+import { readingRoles } from './roles.js'
 import { TENANCY_POLICIES } from './tenancy.js'
 
 /**
@@ -62,7 +62,7 @@ function openRelations(bundle: Bundle, except: readonly string[]): Fragment {
       ? sql``
       : sql`\n    AND NOT (n.nspname = 'public' AND c.relname IN (${join(names.map(lit), ', ')}))`
   return sql`FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    JOIN pg_roles AS a ON a.rolname IN (${join(appRoles(bundle).map(lit), ', ')})
+    JOIN pg_roles AS a ON a.rolname IN (${join(readingRoles(bundle).map(lit), ', ')})
   WHERE ${OPEN_RELATION}${others}`
 }
 

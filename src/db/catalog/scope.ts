@@ -1,5 +1,5 @@
 import { plainRelations } from '../../backends/sql/related.js'
-import { appRoles, managedRoles } from '../../backends/sql/roles.js'
+import { managedRoles, readingRoles } from '../../backends/sql/roles.js'
 import { TENANCY_POLICIES } from '../../backends/sql/tenancy.js'
 import type { Bundle } from '../../ir/model.js'
 
@@ -20,5 +20,5 @@ export function catalogScope(bundle: Bundle): CatalogScope {
     ...plainRelations(bundle).map(({ table }) => table),
     ...TENANCY_POLICIES.map(({ table }) => table)
   ]
-  return { tables: [...new Set(tables)].sort(), roles: managedRoles(bundle), apps: appRoles(bundle) }
+  return { tables: [...new Set(tables)].sort(), roles: managedRoles(bundle), apps: readingRoles(bundle) }
 }

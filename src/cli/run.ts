@@ -7,6 +7,7 @@ type Register = (program: Command, context: Context) => void
 
 /** The commands, each loaded when it is needed: `serve` has no use for what proves, migrates and formats. */
 const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
+  advise: async () => (await import('./commands/advise.js')).registerAdvise,
   check: async () => (await import('./commands/check.js')).registerCheck,
   compile: async () => (await import('./commands/compile.js')).registerCompile,
   diff: async () => (await import('./commands/diff.js')).registerDiff,

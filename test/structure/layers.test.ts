@@ -18,6 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   drift: ['errors', 'ir', 'backends', 'prove', 'db'],
   live: ['errors', 'ir', 'backends', 'prove', 'db', 'drift'],
   testing: ['errors', 'ir', 'policy', 'analysis', 'backends', 'engine', 'prove', 'db', 'migrate'],
+  advise: ['errors', 'ir', 'backends', 'db', 'testing'],
   leakcheck: ['errors', 'policy'],
   generate: ['errors', 'ir', 'backends'],
   server: ['errors', 'ir', 'engine', 'db', 'drift'],
@@ -34,6 +35,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'drift',
     'live',
     'testing',
+    'advise',
     'leakcheck',
     'generate',
     'server'

@@ -64,6 +64,7 @@ t.test('the commands that the documents show exist', async t => {
     ([, name]) => name
   )
   t.strictSame(commands, [
+    'advise',
     'check',
     'compile',
     'diff',

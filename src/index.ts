@@ -5,6 +5,7 @@
  */
 export { type CaslRule, type CaslTemplate, caslRules, caslTemplates } from './backends/casl.js'
 export type { SqlObject } from './backends/sql/object.js'
+export { tenantList } from './client/tenant-list.js'
 export * from './client.js'
 export { exactTypes } from './db/exact-types.js'
 export {

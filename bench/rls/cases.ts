@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { tenantList } from '../../src/client/tenant-list.js'
 import { type TenantPool, tenantQuery } from '../../src/client.js'
 import { planList } from '../../src/db/list.js'
 import { type Bundle, resourceOf } from '../../src/ir/model.js'
@@ -165,10 +166,8 @@ async function lists(
 function page({ tenants, tenant, bundle }: Who, query: Parameters<typeof planList>[1]): Run {
   const principal = { userId: userId(ASKED[tenant]), tenantId: tenantId(ASKED[tenant]) }
   return async () => {
-    const { statement, page: pageOf } = planList(bundle, query)
-    if (statement === null) return []
-    const { rows } = await tenantQuery(tenants, principal, { ...statement, values: [...statement.values] })
-    return pageOf(rows).rows.map(row => String(row['id']))
+    const { rows } = await tenantList(tenants, principal, bundle, query)
+    return rows.map(row => String(row['id']))
   }
 }
 

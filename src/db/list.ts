@@ -3,7 +3,7 @@ import type { CustomTypesConfig } from 'pg'
 import { listStatement } from '../backends/sql/list.js'
 import { listedAs } from '../backends/sql/lister.js'
 import { roleViews } from '../backends/sql/policies.js'
-import { ConfigError, InternalError } from '../errors/errors.js'
+import { ConfigError, DatabaseError, InternalError } from '../errors/errors.js'
 import { type JsonValue, jsonValue } from '../ir/json.js'
 import type { Bundle } from '../ir/model.js'
 import type { Column } from '../ir/types.js'
@@ -76,7 +76,7 @@ export async function listResources(
     const { rows } = await entering(client, enter, () => client.query(statement))
     return page(rows)
   } catch (cause) {
-    throw isBadValue(cause) && query.cursor !== undefined ? badCursor() : databaseFault(cause)
+    throw listFault(cause, query)
   }
 }
 
@@ -179,6 +179,12 @@ function textOrNull(value: JsonValue | undefined): string | null {
   if (value === null || value === undefined) return null
   if (typeof value === 'object') throw new InternalError('a list sorted by a set')
   return String(value)
+}
+
+/** What a failure of the statement of a list is to whoever asked for it. */
+export function listFault(cause: unknown, { cursor }: ListQuery): Error {
+  if (cause instanceof DatabaseError) return cause
+  return isBadValue(cause) && cursor !== undefined ? badCursor() : databaseFault(cause)
 }
 
 /** Whether a parameter was refused: class 22, data exception (manual, appendix A). */

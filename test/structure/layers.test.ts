@@ -22,7 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   leakcheck: ['errors', 'policy'],
   generate: ['errors', 'ir', 'backends'],
   server: ['errors', 'ir', 'engine', 'db', 'drift'],
-  client: ['errors', 'db'],
+  client: ['errors', 'ir', 'db'],
   cli: [
     'errors',
     'ir',
@@ -50,7 +50,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'db',
     'migrate',
     'server',
-    'client.ts'
+    'client.ts',
+    'client'
   ],
   'client.ts': ['db', 'client']
 }

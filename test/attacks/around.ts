@@ -1,7 +1,11 @@
-import { type Attack, begin, GUS, leak, reads, refused, SECRET, tries } from './attack.js'
+import { type Attack, begin, GUS, leak, OWN, reads, refused, SECRET, tries } from './attack.js'
 
 const AGENTS = 'SELECT id, name FROM agents'
 const DENIED = ['42501']
+
+/** Something harmless for the rows that gus may read, and something else for the others. */
+const ofOthers = (own: string, other: string): string =>
+  `(CASE WHEN id IN (${OWN.map(id => `'${id}'`).join(', ')}) THEN ${own} ELSE ${other} END)`
 
 /** Every mode but the weakest, which whoever reads the table takes anyway. */
 const LOCKS = [
@@ -58,13 +62,13 @@ export const AROUND_ATTACKS: readonly Attack[] = [
     }
   },
   ...[
-    ['a cast that fails on hidden rows', `${AGENTS} WHERE name::int = 1`],
+    ['a cast that fails on a hidden row', `${AGENTS} WHERE ${ofOthers("'0'", 'name')}::int = 1`],
     [
       'a division that fails on a hidden row',
       `${AGENTS} WHERE 1 / (CASE name WHEN '${SECRET.name}' THEN 0 ELSE 1 END) = 1`
     ],
     ['a function that tells what it sees', `${AGENTS} WHERE pg_catalog.format('%s', name)::xml IS NOT NULL`],
-    ['an error in ORDER BY', `${AGENTS} ORDER BY (name || '{')::json::text`]
+    ['an error in ORDER BY', `${AGENTS} ORDER BY ${ofOthers("'0'", 'name')}::numeric`]
   ].map(
     ([name = '', text = '']): Attack => ({
       name,

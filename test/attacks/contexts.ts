@@ -106,14 +106,17 @@ const IN_THE_MIDDLE: readonly Attack[] = [
       await owner.query(
         `INSERT INTO user_tenants (user_id, tenant_id, role, status) VALUES ('${DEMO.ada}', '${DEMO.globex}', 'owner', 'active')`
       )
-      await begin(attacker, GUS)
-      await attacker.query(`SELECT set_config('twinrule.user_id', '${DEMO.ada}', true)`)
-      const { rows } = await tries(attacker, 'SELECT twinrule.get_current_user_id() AS id')
-      await attacker.query('ROLLBACK')
-      await owner.query(
-        `DELETE FROM user_tenants WHERE user_id = '${DEMO.ada}' AND tenant_id = '${DEMO.globex}'`
-      )
-      return rows[0]?.['id'] === null ? null : JSON.stringify(rows)
+      try {
+        await begin(attacker, GUS)
+        await attacker.query(`SELECT set_config('twinrule.user_id', '${DEMO.ada}', true)`)
+        const { rows } = await tries(attacker, 'SELECT twinrule.get_current_user_id() AS id')
+        await attacker.query('ROLLBACK')
+        return rows[0]?.['id'] === null ? null : JSON.stringify(rows)
+      } finally {
+        await owner.query(
+          `DELETE FROM user_tenants WHERE user_id = '${DEMO.ada}' AND tenant_id = '${DEMO.globex}'`
+        )
+      }
     }
   },
   {

@@ -71,7 +71,12 @@ export const FUNCTION_ATTACKS: readonly Attack[] = [
   calls('transfer in a role by SET ROLE', `transfer('agent', '${SECRET.id}', '${globex}')`, GUS, INTO_ROLE),
   calls('soft_delete by an administrator without an entry', `soft_delete('agent', '${OWN_ROW}')`, ROOT),
   calls('remove by an administrator without an entry', `remove('agent', '${OWN_ROW}')`, ROOT, INTO_ROLE),
-  calls('the same in the role', `soft_delete('agent', '${OWN_ROW}')`, ROOT, INTO_ROLE),
+  calls(
+    'soft_delete by an administrator in the role, without an entry',
+    `soft_delete('agent', '${OWN_ROW}')`,
+    ROOT,
+    INTO_ROLE
+  ),
   calls('an injection into soft_delete', `soft_delete('agent'' OR true --', '${SECRET.id}')`),
   writes('a deletion by UPDATE', `UPDATE agents SET deleted_at = now() WHERE id = '${OWN_ROW}'`),
   ...['twinrule_remover', 'twinrule_sharer'].map(role =>

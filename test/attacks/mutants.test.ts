@@ -1,70 +1,46 @@
+import { readFileSync } from 'node:fs'
 import t from 'tap'
+import { attacksMarkdown } from '../../scripts/docs-attacks.js'
 import { accessObjects } from '../../src/backends/sql/access.js'
 import { demoDatabase, exampleBundle } from '../support/example.js'
-import { AROUND_ATTACKS } from './around.js'
-import { assault, SECRET_LAST } from './attack.js'
-import { CONTEXT_ATTACKS } from './contexts.js'
-import { FUNCTION_MUTANTS } from './function-mutants.js'
-import { FUNCTION_ATTACKS } from './functions.js'
-import { LIST_ATTACKS } from './lists.js'
-import { MUTANTS, mutate, SWITCHES } from './mutants.js'
-import { STATEMENT_ATTACKS } from './statements.js'
+import { SECRET_LAST } from './attack.js'
+import { EVERY_ATTACK, everyMutant, through, without } from './every.js'
+import { GOES_ON } from './kinds.js'
+import { HARMLESS, type LetThrough } from './let-through.js'
 
+const SHOWN: LetThrough = JSON.parse(readFileSync('test/attacks/let-through.json', 'utf8'))
 const bundle = await exampleBundle()
-const database = await demoDatabase(t, bundle)
-const owner = await database.client()
-t.teardown(() => owner.end())
-const objects = accessObjects(bundle)
+const mutants = everyMutant(accessObjects(bundle))
 
-/** The first attack that is not held, null when all are. */
-async function broken(): Promise<string | null> {
-  const [attacker, victim] = await Promise.all([
-    database.client('twinrule_app'),
-    database.client('twinrule_app')
-  ])
-  let first: string | null = null
-  try {
-    await assault(
-      [...CONTEXT_ATTACKS, ...STATEMENT_ATTACKS, ...AROUND_ATTACKS, ...FUNCTION_ATTACKS, ...LIST_ATTACKS],
-      { attacker, victim, owner },
-      ({ name }, got) => {
-        if (got !== null) first = `${name}: ${got}`
-        return got === null
-      }
-    )
-  } finally {
-    await Promise.all([attacker.end(), victim.end()])
+t.test(
+  'every attack is shown to get through without a safeguard, and every safeguard is asked of',
+  async t => {
+    const attacks = EVERY_ATTACK.filter(({ name }) => !GOES_ON.test(name))
+    t.equal(new Set(attacks.map(({ name }) => name)).size, attacks.length, 'no two have one name')
+    const unshown = attacks.filter(({ name }) => SHOWN[name] === undefined)
+    t.strictSame(unshown, [], '`npm run docs:attacks` after a change of attacks or safeguards')
+    const known = new Set([...Object.values(SHOWN).flat(), ...Object.keys(HARMLESS)])
+    t.strictSame([...known].sort(), mutants.map(({ name }) => name).sort())
+    t.ok(mutants.length >= 50, `${mutants.length} mutants`)
   }
-  return first
-}
+)
 
-/** Mutants that no attack can tell from the real thing, and why that is so. */
-const HARMLESS: Readonly<Record<string, string>> = {
-  'the settings stay for the session': 'the seal is worth nothing in another transaction',
-  'any row may be deleted':
-    'DELETE is granted to nobody; remove() and soft_delete() ask policies of their own',
-  'its right to be called': 'the function asks by itself who calls it',
-  'a new row may be global':
-    'UPDATE of the columns of sharing is granted to nobody; share_globally() asks its own policy',
-  'any row may be shared': 'the rule about the new row and the column rules refuse it as well'
-}
-
-t.test('every safeguard that is taken out lets an attack through', { timeout: 300_000 }, async t => {
+t.test('every safeguard that is taken out lets the attacks through', { timeout: 300_000 }, async t => {
+  const database = await demoDatabase(t, bundle)
+  const owner = await database.client()
   await owner.query(SECRET_LAST)
-  t.equal(await broken(), null, 'with all of them, none gets through')
-  const mutants = [...MUTANTS, ...FUNCTION_MUTANTS]
-  t.ok(mutants.length + SWITCHES.length >= 50, `${mutants.length + SWITCHES.length} mutants`)
-  const made = [
-    ...mutants.map(mutant => {
-      const { before, after } = mutate(objects, mutant)
-      return { name: mutant.name, off: after, on: before }
-    }),
-    ...SWITCHES
-  ]
-  for (const { name, off, on } of made) {
-    await owner.query(`SET twinrule.allow_unprotected = 'on'; ${off}; RESET twinrule.allow_unprotected`)
-    const got = await broken()
-    await owner.query(on)
-    t.equal(got === null, name in HARMLESS, `${name}: ${got ?? HARMLESS[name] ?? 'held'}`)
+  await owner.end()
+  for (const mutant of mutants) {
+    const { name } = mutant
+    const named = EVERY_ATTACK.filter(attack => SHOWN[attack.name]?.includes(name))
+    const isHarmless = name in HARMLESS
+    const got = await without(database, mutant, () => through(database, isHarmless ? EVERY_ATTACK : named))
+    if (isHarmless) t.strictSame([...got], [], `${name}: ${HARMLESS[name]}`)
+    for (const attack of named) t.match(got.get(attack.name), /^(?!it fails: )/, `${name}: ${attack.name}`)
   }
+  t.strictSame([...(await through(database, EVERY_ATTACK))], [], 'with all of them, none gets through')
+})
+
+t.test('docs/attacks.md is what `npm run docs:attacks` writes', async t => {
+  t.equal(readFileSync('docs/attacks.md', 'utf8'), attacksMarkdown(SHOWN))
 })

@@ -6,6 +6,15 @@ export interface SqlMutant {
   readonly object: RegExp
   readonly from: string | RegExp
   readonly to: string
+  /** What else has to go before an attack can get through: there is more than one safeguard. */
+  readonly also?: readonly (readonly [from: string | RegExp, to: string])[]
+}
+
+/** SQL that takes a safeguard out, and SQL that brings it back. */
+export interface Switch {
+  readonly name: string
+  readonly off: string
+  readonly on: string
 }
 
 const VERIFIED = /^"twinrule"\."verified_context"/
@@ -279,7 +288,7 @@ const POLICIES: readonly SqlMutant[] = [
 export const MUTANTS: readonly SqlMutant[] = [...CONTEXT, ...ENTRIES, ...POLICIES]
 
 /** Statements that undo a safeguard, and those that bring it back. */
-export const SWITCHES: readonly { readonly name: string; readonly off: string; readonly on: string }[] = [
+export const SWITCHES: readonly Switch[] = [
   ...[
     [
       'row-level security',
@@ -365,12 +374,16 @@ export const SWITCHES: readonly { readonly name: string; readonly off: string; r
 /** The SQL of a mutant. @throws Error when there is nothing to change */
 export function mutate(
   objects: readonly SqlObject[],
-  { name, object, from, to }: SqlMutant
-): { readonly before: string; readonly after: string } {
+  { name, object, from, to, also = [] }: SqlMutant
+): Switch {
   const found = objects.filter(one => object.test(one.name)).map(({ up }) => String(up))
-  const changed = found.map(text => text.replace(from, to))
-  if (found.length === 0 || changed.some((text, i) => text === found[i])) {
-    throw new Error(`${name}: ${found.length} objects ${object}, and nothing to change in one`)
-  }
-  return { before: found.join('\n'), after: changed.join('\n') }
+  const changed = found.map(original =>
+    [[from, to] as const, ...also].reduce((text, [what, by]) => {
+      const without = text.replace(what, by)
+      if (without === text) throw new Error(`${name}: nothing to change in an object ${object}`)
+      return without
+    }, original)
+  )
+  if (found.length === 0) throw new Error(`${name}: there is no object ${object}`)
+  return { name, off: changed.join('\n'), on: found.join('\n') }
 }

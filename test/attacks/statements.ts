@@ -158,7 +158,7 @@ const RIGHTS: readonly Attack[] = [
   ),
   refused('making oneself an administrator', `SELECT twinrule.grant_platform_admin('${DEMO.gus}')`, DENIED),
   refused(
-    'the same in the role',
+    'making oneself an administrator, in the role',
     `SET LOCAL ROLE authz_platform_admin; SELECT twinrule.grant_platform_admin('${DEMO.gus}')`,
     DENIED
   ),

@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { chooseTenant, type TenantChoice, type TenantHints } from './client/choose-tenant.js'
 export { type TenantPluginOptions, tenantMiddleware, tenantPlugin } from './client/frameworks.js'
 export { type OneConnectionPool, oneConnectionPool } from './client/one-connection-pool.js'
 export type { PrincipalOf, RequestTenant } from './client/request-tenant.js'

@@ -13,8 +13,14 @@ export interface Connected {
 }
 
 /** Somebody else's tenant, or nobody's any more. Frameworks answer it with 403. */
-class NotMemberError extends DatabaseError {
+export class NotMemberError extends DatabaseError {
   readonly statusCode = 403
+
+  constructor() {
+    super('TWR_DB_NOT_MEMBER', 'the user is no active member of an active tenant', {
+      hint: 'the membership, the tenant or both may have ended since the user logged in'
+    })
+  }
 }
 
 /** The server does not know the prepared statement: another one answers than the one where it was prepared. */
@@ -82,9 +88,7 @@ export async function begin(
   }
   if (outcome.error === undefined) return outcome.results
   if (outcome.reached === 1 && stateOf(outcome.error) === DIVISION_BY_ZERO) {
-    throw new NotMemberError('TWR_DB_NOT_MEMBER', 'the user is no active member of an active tenant', {
-      hint: 'the membership, the tenant or both may have ended since the user logged in'
-    })
+    throw new NotMemberError()
   }
   throw outcome.error
 }

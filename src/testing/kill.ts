@@ -7,6 +7,7 @@ import type { Condition } from '../ir/formula.js'
 import { type Gate, gateConditions, gateForm } from '../ir/gates.js'
 import { ACTIONS, type Column, type Resource, resourceOf } from '../ir/model.js'
 import type { Value } from '../ir/values.js'
+import { structureOf } from '../prove/structure.js'
 import type { TestFile } from './file.js'
 import { type OwnCase, type OwnTelling, tells } from './kill-case.js'
 import { type Telling, tellingKnown } from './kill-known.js'
@@ -28,13 +29,23 @@ export function killOf(engine: Engine, mutant: PolicyMutant, files: readonly Tes
   const known = tellingKnown(engine, other, files)
   if (known !== null) return { kind: 'known', telling: known }
   let complete = true
+  const searched = new Set<string>()
   for (const name of affected(engine, mutant)) {
+    // what tells nothing of one resource tells nothing of others that differ from it in names
+    const structure = structureOf([engine, other].map(one => unnamed(one, name)))
+    if (searched.has(structure)) continue
+    searched.add(structure)
     const search = new ModelSearch(engine, other, name)
     const telling = search.run()
     if (telling !== null) return { kind: 'own', telling }
     complete = complete && search.isComplete
   }
   return complete ? { kind: 'same' } : { kind: 'not found' }
+}
+
+function unnamed({ bundle }: Engine, resource: string): Omit<Resource, 'name'> {
+  const { name: _, ...rest } = resourceOf(bundle, resource) as Resource
+  return rest
 }
 
 /** The changed resources, and those whose related rows they hold. */

@@ -48,13 +48,17 @@ SELECT 'grants', m.name, jsonb_build_object('entries', ${list(sql`
     WHERE c.attrelid = m.oid AND NOT c.attisdropped AND a.grantee <> m.relowner`)})
 FROM managed AS m`
 
+/** Whether a trigger fires: in a partitioned table it is a trigger of each partition, and may be disabled in one of them. */
+const TRIGGER_STATE = sql`COALESCE((SELECT min(c.tgenabled::text) FROM pg_partition_tree(m.oid) AS p
+  JOIN pg_trigger AS c ON c.tgrelid = p.relid AND c.tgname = t.tgname WHERE c.tgenabled <> t.tgenabled), t.tgenabled::text)`
+
 /** What else is attached to a table and can change what a statement on it does. */
 export const ATTACHED = sql`
 SELECT 'rule', format('%s ON %s', r.rulename, m.name), jsonb_build_object('table', m.name, 'state', r.ev_enabled,
   'definition', pg_get_ruledef(r.oid))
 FROM pg_rewrite AS r JOIN managed AS m ON m.oid = r.ev_class WHERE m.relkind IN ('r', 'p', 'f')
 UNION ALL
-SELECT 'trigger', format('%s ON %s', t.tgname, m.name), jsonb_build_object('table', m.name, 'state', t.tgenabled,
+SELECT 'trigger', format('%s ON %s', t.tgname, m.name), jsonb_build_object('table', m.name, 'state', ${TRIGGER_STATE},
   'definition', pg_get_triggerdef(t.oid))
 FROM pg_trigger AS t JOIN managed AS m ON m.oid = t.tgrelid WHERE NOT t.tgisinternal
 UNION ALL

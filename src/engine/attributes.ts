@@ -1,7 +1,7 @@
 import type { Related, Values } from '../ir/evaluate.js'
 import type { Relation } from '../ir/formula.js'
 import type { Bundle, Column, Resource } from '../ir/model.js'
-import { canonical, type Value } from '../ir/values.js'
+import { canonical, problemOf, readValue, type Value } from '../ir/values.js'
 import type { DecisionRequest, DenyCode } from './request.js'
 
 /** Why attributes cannot be decided on. */
@@ -30,16 +30,15 @@ export type Canonicalised =
 /** The principal of a request: declared attributes only, an absent one is null. */
 export function principalOf(bundle: Bundle, { subject }: DecisionRequest): Canonicalised {
   const values: Record<string, Value> = new Bare()
+  const { id, properties } = subject
   for (const { name, type } of bundle.principal) {
-    const input = name === 'id' ? subject.id : own(subject.properties, name)
-    const value = canonical(type, input)
-    if (!value.ok) {
-      return refuse(
-        name === 'id' ? 'unknown_subject' : 'invalid_attribute',
-        `subject.${name}: ${value.problem}`
-      )
+    const input = name === 'id' ? id : own(properties, name)
+    const value = readValue(type, input)
+    if (value === undefined) {
+      const code = name === 'id' ? 'unknown_subject' : 'invalid_attribute'
+      return refuse(code, `subject.${name}: ${problemOf(type, input)}`)
     }
-    values[name] = value.value
+    values[name] = value
   }
   return { ok: true, values }
 }
@@ -50,26 +49,29 @@ export function principalOf(bundle: Bundle, { subject }: DecisionRequest): Canon
  */
 export function rowOf(resource: Resource, { resource: asked }: DecisionRequest): Canonicalised {
   const values: Record<string, Values[string]> = new Bare()
+  const { id, properties } = asked
+  let key: Column | null = null
   for (const column of resource.columns) {
-    const sent = own(asked.properties, column.name)
-    const value = columnValue(column, column.name === 'id' ? (sent ?? asked.id) : sent)
-    if ('code' in value) return { ok: false, ...value }
-    values[column.name] = value.value
+    const { name } = column
+    const sent = own(properties, name)
+    if (name === 'id') key = column
+    const input = name === 'id' ? (sent ?? id) : sent
+    const value = columnValue(column, input)
+    if (value === undefined) return { ok: false, ...refusedColumn(column, input) }
+    values[name] = value
   }
   for (const relation of resource.relations) {
     const related = relatedValues(
       relation,
-      own(asked.properties, relation.name),
+      own(properties, relation.name),
       values[relation.local],
       'resource'
     )
     if ('code' in related) return { ok: false, ...related }
     values[relation.name] = related.rows
   }
-  const id = resource.columns.find(column => column.name === 'id')
   // safety: the row that is judged is the row that was asked for
-  const named = id === undefined ? null : canonical(id.type, asked.id)
-  if (named !== null && !(named.ok && named.value === values['id'])) {
+  if (key !== null && readValue(key.type, id) !== values['id']) {
     return refuse('invalid_attribute', 'resource.properties.id is not resource.id')
   }
   return { ok: true, values }
@@ -98,8 +100,8 @@ export function changedRow(resource: Resource, row: Values, { action }: Decision
       )
     }
     const value = columnValue(column, input)
-    if ('code' in value) return { ok: false, ...value }
-    values[name] = value.value
+    if (value === undefined) return { ok: false, ...refusedColumn(column, input) }
+    values[name] = value
   }
   return { ok: true, values }
 }
@@ -152,9 +154,10 @@ function relatedValues(
     }
     const values: Record<string, Value> = new Bare()
     for (const column of relation.columns) {
-      const value = columnValue(column, own(one as Record<string, unknown>, column.name), at)
-      if ('code' in value) return value
-      values[column.name] = value.value
+      const input = own(one as Record<string, unknown>, column.name)
+      const value = columnValue(column, input)
+      if (value === undefined) return refusedColumn(column, input, at)
+      values[column.name] = value
     }
     // safety: rows that belong to another row would open what is not theirs
     if (key === null || key === undefined || values[relation.remote] !== key) {
@@ -166,15 +169,16 @@ function relatedValues(
   return { rows }
 }
 
-function columnValue(
-  column: Column,
-  input: unknown,
-  under = 'resource'
-): { readonly value: Value } | Refusal {
-  const value = canonical(column.type, input)
-  if (!value.ok) return { code: 'invalid_attribute', reason: `${under}.${column.name}: ${value.problem}` }
-  if (value.value !== null || column.nullable) return { value: value.value }
-  return { code: 'invalid_attribute', reason: `${under}.${column.name} is missing` }
+/** The value of a column, undefined when it is none of its type or is missing. */
+function columnValue({ type, nullable }: Column, input: unknown): Value | undefined {
+  const value = readValue(type, input)
+  return value === null && !nullable ? undefined : value
+}
+
+function refusedColumn({ name, type }: Column, input: unknown, under = 'resource'): Refusal {
+  const missing = input === null || input === undefined
+  const reason = missing ? `${under}.${name} is missing` : `${under}.${name}: ${problemOf(type, input)}`
+  return { code: 'invalid_attribute', reason }
 }
 
 /** A property of the object itself: what it inherits was not sent. */

@@ -3,6 +3,7 @@ import { type CaslRule, caslRules } from '../backends/casl.js'
 import type { Now } from '../backends/compiled.js'
 import { RequestError } from '../errors/errors.js'
 import type { Values } from '../ir/evaluate.js'
+import { deepFreeze } from '../ir/formula.js'
 import { type Bundle, resourceOf } from '../ir/model.js'
 import { type Canonicalised, principalOf, rowOf } from './attributes.js'
 
@@ -73,7 +74,7 @@ export function abilityRow(
   const request = { subject: { type: 'user', id: '' }, action: { name: 'read' } }
   const row = valuesOf(rowOf(resource, { ...request, resource: { type, id, properties: attributes } }))
   typeOfRow.set(row, type)
-  return Object.freeze(row)
+  return deepFreeze(row)
 }
 
 function valuesOf(made: Canonicalised): Values {

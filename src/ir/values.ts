@@ -32,72 +32,88 @@ const MAX_SET_ITEMS = 100_000
  * @param input undefined and null are null; the caller decides whether the attribute may be absent
  */
 export function canonical(type: Type, input: unknown): Canonical {
-  if (input === null || input === undefined) return { ok: true, value: null }
-  return type.kind === 'set' ? canonicalSet(type.of, input) : canonicalScalar(type, input)
-}
-
-function canonicalSet(of: ScalarType, input: unknown): Canonical {
-  if (!Array.isArray(input)) return wrong({ kind: 'set', of }, input)
-  if (input.length > MAX_SET_ITEMS) return { ok: false, problem: `more than ${MAX_SET_ITEMS} items in a set` }
-  const items: (Scalar | null)[] = []
-  for (const item of input as unknown[]) {
-    if (item === null) {
-      items.push(null)
-      continue
-    }
-    const one = canonicalScalar(of, item)
-    if (!one.ok) return one
-    items.push(one.value)
-  }
-  return { ok: true, value: Object.freeze(items) }
+  const value = readValue(type, input)
+  if (value === undefined) return { ok: false, problem: problemOf(type, input) }
+  return { ok: true, value: Array.isArray(value) ? Object.freeze(value) : value }
 }
 
 /** The canonical form of one scalar that is not null. */
 export function canonicalScalar(type: ScalarType, input: unknown): Canonical<Scalar> {
+  const value = readScalar(type, input)
+  return value === undefined ? { ok: false, problem: problemOf(type, input) } : { ok: true, value }
+}
+
+/**
+ * The same as `canonical` without an object around it, for decisions: undefined when the input is none of its type, and
+ * `canonical` says why. A set is a copy that belongs to the caller.
+ */
+export function readValue(type: Type, input: unknown): Value | undefined {
+  if (input === null || input === undefined) return null
+  return type.kind === 'set' ? readSet(type.of, input) : readScalar(type, input)
+}
+
+function readSet(of: ScalarType, input: unknown): readonly (Scalar | null)[] | undefined {
+  if (!Array.isArray(input) || input.length > MAX_SET_ITEMS) return undefined
+  // safety: what is checked is what is judged, whatever becomes of the caller's list
+  const items = [...(input as unknown[])]
+  for (let i = 0; i < items.length; i++) {
+    const item = items[i]
+    if (item === null) continue
+    const read = readScalar(of, item)
+    if (read === undefined) return undefined
+    items[i] = read
+  }
+  return items as (Scalar | null)[]
+}
+
+function readScalar(type: ScalarType, input: unknown): Scalar | undefined {
   switch (type.kind) {
     case 'uuid':
-      return found(type, input, typeof input === 'string' ? canonicalUuid(input) : null)
+      return typeof input === 'string' ? (canonicalUuid(input) ?? undefined) : undefined
     case 'text':
-      return typeof input === 'string' ? canonicalText(input) : wrong(type, input)
+      // safety: PostgreSQL text holds neither NUL nor lone surrogates, so a value with one can equal nothing there
+      return typeof input === 'string' && !input.includes('\0') && input.isWellFormed() ? input : undefined
     case 'bool':
-      return typeof input === 'boolean' ? { ok: true, value: input } : wrong(type, input)
+      return typeof input === 'boolean' ? input : undefined
     case 'int':
-      return canonicalInt(type, input)
+      return readInt(input)
     case 'date':
-      return found(type, input, typeof input === 'string' ? parseDate(input) : null)
+      return typeof input === 'string' ? (parseDate(input) ?? undefined) : undefined
     case 'timestamptz':
-      return found(type, input, typeof input === 'string' ? parseTimestamp(input) : null)
+      return typeof input === 'string' ? (parseTimestamp(input) ?? undefined) : undefined
     case 'enum':
-      return typeof input === 'string' && type.labels.includes(input)
-        ? { ok: true, value: input }
-        : wrong(type, input)
+      return typeof input === 'string' && type.labels.includes(input) ? input : undefined
   }
 }
 
-function canonicalText(input: string): Canonical<Scalar> {
-  // safety: PostgreSQL text holds neither NUL nor lone surrogates, so a value with one can equal nothing there
-  if (input.includes('\0') || !input.isWellFormed()) {
-    return { ok: false, problem: 'text with a NUL character or a lone surrogate' }
-  }
-  return { ok: true, value: input }
-}
-
-function canonicalInt(type: ScalarType, input: unknown): Canonical<Scalar> {
+function readInt(input: unknown): number | bigint | undefined {
   if (typeof input === 'number') {
-    return Number.isSafeInteger(input) ? { ok: true, value: input === 0 ? 0 : input } : wrong(type, input)
+    // -0 would be told apart from 0
+    return Number.isSafeInteger(input) ? input + 0 : undefined
   }
-  if (typeof input !== 'bigint' && !(typeof input === 'string' && INT.test(input))) return wrong(type, input)
+  if (!isWide(input)) return undefined
   const wide = BigInt(input)
-  if (wide < INT8_MIN || wide > INT8_MAX) return { ok: false, problem: 'int out of the 64 bit range' }
-  return { ok: true, value: narrow(wide) }
+  return wide < INT8_MIN || wide > INT8_MAX ? undefined : narrow(wide)
 }
 
-function found(type: ScalarType, input: unknown, value: Scalar | null): Canonical<Scalar> {
-  return value === null ? wrong(type, input) : { ok: true, value }
+function isWide(input: unknown): input is string | bigint {
+  return typeof input === 'bigint' || (typeof input === 'string' && INT.test(input))
 }
 
-function wrong(type: Type, input: unknown): { ok: false; problem: string } {
+/** Why an input that is not null is none of a type. */
+export function problemOf(type: Type, input: unknown): string {
+  if (type.kind === 'set' && Array.isArray(input)) {
+    if (input.length > MAX_SET_ITEMS) return `more than ${MAX_SET_ITEMS} items in a set`
+    const { of } = type
+    return problemOf(
+      of,
+      [...(input as unknown[])].find(item => item !== null && readScalar(of, item) === undefined)
+    )
+  }
+  if (type.kind === 'text' && typeof input === 'string')
+    return 'text with a NUL character or a lone surrogate'
+  if (type.kind === 'int' && isWide(input)) return 'int out of the 64 bit range'
   // safety: the value itself stays out of the message, it may be another tenant's
   const kind = Array.isArray(input) ? 'a list' : typeof input === 'object' ? 'an object' : `a ${typeof input}`
-  return { ok: false, problem: `expected ${typeName(type)}, got ${kind} that is none` }
+  return `expected ${typeName(type)}, got ${kind} that is none`
 }

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { type Context, EXIT, examples, report } from './command.js'
 import type { Io } from './io.js'
+import { ownVersion } from './version.js'
 
 type Register = (program: Command, context: Context) => void
 
@@ -71,9 +71,4 @@ function programOf({ io }: Context): Command {
 Exit codes: 0 fine, 1 findings, 2 usage or configuration, 3 database, 78 unsafe or unmigrated database.`
       )
   )
-}
-
-function ownVersion(): string {
-  const own: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
-  return (own as { version: string }).version
 }

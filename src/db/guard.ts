@@ -1,5 +1,4 @@
 import type { Pool } from 'pg'
-import { accessObjects } from '../backends/sql/access.js'
 import { OWNER_ROLES, ROLES } from '../backends/sql/names.js'
 import { TENANCY_POLICIES } from '../backends/sql/tenancy.js'
 import { DatabaseError } from '../errors/errors.js'
@@ -16,7 +15,6 @@ interface Login {
   readonly missing: readonly string[] | null
   readonly migrated: boolean
   readonly version: number
-  readonly foreign: readonly string[] | null
 }
 
 /** What the guard lets pass, and how it tells. */
@@ -29,7 +27,7 @@ export interface GuardOptions {
 
 /**
  * One look at the login: what it is, what it belongs to (pg_has_role counts NOINHERIT memberships too, because SET
- * ROLE reaches them), which managed tables it could change, which of those are not protected, and what else is on them.
+ * ROLE reaches them), which managed tables it could change, and which of those are not protected.
  */
 const LOOK = `
 SELECT current_user::text AS login,
@@ -50,24 +48,18 @@ SELECT current_user::text AS login,
    )) AS missing,
   EXISTS (SELECT FROM pg_catalog.pg_proc AS f JOIN pg_catalog.pg_namespace AS n ON n.oid = f.pronamespace
     WHERE n.nspname = 'twinrule' AND f.proname = 'decision_facts') AS migrated,
-  (SELECT array_agg(format('%I on %I', p.polname, c.relname) ORDER BY c.relname, p.polname)
-   FROM pg_catalog.pg_policy AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid
-   WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($2)
-     AND c.relname || '.' || p.polname <> ALL ($3)) AS foreign,
   current_setting('server_version_num')::integer AS version`
 
 const TENANCY = TENANCY_POLICIES.map(({ table }) => table)
 
 /**
- * Makes sure that the service runs as a login which can neither bypass nor change the policies, on a database that
- * holds exactly the compiled ones, on a server that keeps to them.
+ * Makes sure that the service runs as a login which can neither bypass nor change the policies, on a database of the
+ * compiled revision, on a server that keeps to them. What its policies are is for {@link guardPolicies}.
  *
  * @throws DatabaseError TWR_DB_UNSAFE_ROLE, TWR_DB_OLD_SERVER, TWR_DB_NOT_MIGRATED (all exit 78) or TWR_DB_UNREACHABLE
  */
-export async function guardDatabase(pool: Pool, bundle: Bundle, options: GuardOptions = {}): Promise<void> {
-  const tables = [...TENANCY, ...bundle.resources.flatMap(({ table }) => (table === null ? [] : [table]))]
-  const values = [OWNER_ROLES, tables, ownPolicies(bundle)]
-  const { rows } = await pool.query<Login>(LOOK, values).catch(refuse)
+export async function guardLogin(pool: Pool, bundle: Bundle, options: GuardOptions = {}): Promise<void> {
+  const { rows } = await pool.query<Login>(LOOK, [OWNER_ROLES, guardedTables(bundle)]).catch(refuse)
   const [login] = rows
   if (login === undefined) throw new DatabaseError('TWR_DB_FAULT', 'the database did not describe the login')
   refuseUnsafe(login)
@@ -77,18 +69,16 @@ export async function guardDatabase(pool: Pool, bundle: Bundle, options: GuardOp
     .query<{ revision: string | null }>('SELECT twinrule.installed_revision() AS revision')
     .catch(refuse)
   expectRevision(installed[0]?.revision ?? null, bundle.revision)
-  // safety: a permissive policy of somebody else lets rows past the rules, a restrictive one hides rows that they show
-  refuseAny('policies that twinrule did not make', login.foreign)
   refuseAny('tables without forced row-level security', login.missing)
 }
 
-/** The policies that a migration makes, as `table.policy`. */
-function ownPolicies(bundle: Bundle): readonly string[] {
-  const made = accessObjects(bundle).filter(({ kind }) => kind === 'policy')
-  return [...made, ...TENANCY_POLICIES].map(({ table, name }) => `${table}.${name}`)
+/** The tables that nobody may change, and on which no others may have policies. */
+export function guardedTables({ resources }: Bundle): readonly string[] {
+  return [...TENANCY, ...resources.flatMap(({ table }) => (table === null ? [] : [table]))]
 }
 
-function refuseAny(what: string, found: readonly string[] | null): void {
+/** @throws DatabaseError TWR_DB_NOT_MIGRATED when something was found */
+export function refuseAny(what: string, found: readonly string[] | null): void {
   if (found === null) return
   throw new DatabaseError('TWR_DB_NOT_MIGRATED', `${what}: ${found.join(', ')}`, {
     hint: 'run `twinrule migrate --database URL` as a superuser'

@@ -5,19 +5,11 @@ import { differencesOf, type Reading } from './differences.js'
 import { type Expected, expectedOf } from './expected.js'
 import type { DriftFinding } from './finding.js'
 import { findingsOf } from './judge.js'
-import { type Judged, judgedPolicy, type PolicyOptions } from './policies.js'
+import type { Compared, Judged } from './look.js'
+import { judgedPolicy, type PolicyOptions } from './policies.js'
 import { openNotes, otherRevision, ownedByOurs, recordFindings, withoutRecord } from './record.js'
 import { typesOf } from './types.js'
 import { byKey, type Objects, type Wanted, wantedOf } from './wanted.js'
-
-/** What is compared with the policy. */
-export interface Compared {
-  readonly live: Catalog
-  /** What the last migration wrote down, null when there is nothing. */
-  readonly record: Catalog | null
-  /** The revision that the database says it holds. */
-  readonly installed: string | null
-}
 
 /** Compares a catalog with a policy and with the record of the last migration. Only computes. */
 export type Comparer = (compared: Compared) => Judged

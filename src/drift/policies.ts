@@ -3,13 +3,8 @@ import { sameTree } from './canonical.js'
 import { type Change, type Difference, type Reading, treeOfText } from './differences.js'
 import type { DriftFinding } from './finding.js'
 import { findingsOf } from './judge.js'
+import type { Judged } from './look.js'
 import { type Meaning, meaningOf } from './meaning.js'
-
-/** What there is to say about one difference. */
-export interface Judged {
-  readonly findings: readonly DriftFinding[]
-  readonly notes: readonly string[]
-}
 
 /** What is needed to judge the expressions of policies. */
 export interface PolicyOptions {

@@ -1,12 +1,13 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { touchesDecisions } from '../drift/decisions.js'
-import type { DriftFinding, DriftReport } from '../drift/finding.js'
+import type { DriftFinding } from '../drift/finding.js'
+import type { Findings } from '../drift/quick.js'
 import { DatabaseError } from '../errors/errors.js'
 import { bounded } from './bounded-facts.js'
 import { describeFault } from './error-reply.js'
 
 /** Looks once whether the database is what its last migration left. */
-export type Look = () => Promise<DriftReport>
+export type Look = () => Promise<Findings>
 
 /** What the service knows of drift. */
 export interface DriftWatch {
@@ -42,7 +43,7 @@ export function createDriftWatch({ look, intervalMs, log }: WatchOptions): Drift
   let failures = 0
   let timer: NodeJS.Timeout | undefined
 
-  const see = ({ findings }: DriftReport): void => {
+  const see = ({ findings }: Findings): void => {
     errors = findings.filter(({ severity }) => severity === 'error')
     if (failures > 0) log.info('the database can be checked for drift again')
     failures = 0

@@ -16,7 +16,7 @@ t.test('the snapshot is the same for every login, and what the migration wrote d
   t.teardown(() => Promise.all([owner.end(), pool.end()]))
   const catalog = await readCatalog(pool, scope)
   t.ok(catalog.items.length > 200, `${catalog.items.length} objects`)
-  t.same(await readRecord(pool), catalog)
+  t.same((await readRecord(pool)).catalog, catalog)
   await owner.query(
     "SET search_path = twinrule, public; SET quote_all_identifiers = on; SET timezone = 'Asia/Tokyo'; SET datestyle = 'SQL, DMY'"
   )

@@ -2,7 +2,7 @@ import type pg from 'pg'
 import t from 'tap'
 import { openEmbedded } from '../../src/db/embedded.js'
 import { createFactsReader, type FactsQuery } from '../../src/db/facts.js'
-import { guardDatabase } from '../../src/db/guard.js'
+import { guardLogin } from '../../src/db/guard.js'
 import { createPool } from '../../src/db/pool.js'
 import { migrate } from '../../src/migrate/migrate.js'
 import { createDatabase, TEST_PASSWORD } from '../support/cluster.js'
@@ -158,7 +158,7 @@ t.test('the service refuses every login but its own, and a database of another r
   const guard = async (role: string | undefined, what = bundle) => {
     const pool = createPool(database.url(role))
     try {
-      await guardDatabase(pool, what)
+      await guardLogin(pool, what)
       return 'fine'
     } catch (error) {
       return `${(error as { code: string }).code} ${(error as Error).message}`
@@ -221,7 +221,7 @@ t.test('a database that was never migrated says which command to run', async t =
   })
   const pool = createPool(database.url(role))
   t.teardown(() => pool.end())
-  await t.rejects(guardDatabase(pool, bundle), { code: 'TWR_DB_NOT_MIGRATED', hint: /twinrule migrate/ })
+  await t.rejects(guardLogin(pool, bundle), { code: 'TWR_DB_NOT_MIGRATED', hint: /twinrule migrate/ })
 })
 
 t.test('a fault of the database rejects, and the pool recovers from it', async t => {
@@ -266,7 +266,7 @@ t.test('the embedded database runs the same migrations and facts, as the login o
     const embedded = await openEmbedded({ dataDir, prepare })
     try {
       t.equal(reports.at(-1)?.length, expected)
-      await guardDatabase(embedded.pool, bundle)
+      await guardLogin(embedded.pool, bundle)
       const facts = createFactsReader(embedded.pool)
       t.has(await facts.read(QUESTION, bundle.revision), ANSWER)
       await facts.ready(bundle.revision)

@@ -2,13 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { run } from '../../src/cli/run.js'
 import { startService } from '../../src/cli/serve/service.js'
+import { ownVersion } from '../../src/cli/version.js'
+import { verifyDatabase } from '../../src/drift/verify.js'
 import { capture } from '../support/capture.js'
 import { TEST_PASSWORD } from '../support/cluster.js'
 import { demoDatabase, exampleBundle } from '../support/example.js'
 
 const bundle = await exampleBundle()
 /** The interval of a second, and what a look takes on a machine that is busy with other tests. */
-const IN_TIME_MS = 1000 + 5000
+const IN_TIME_MS = 1000 + 9000
 const base = {
   PORT: '0',
   LOG_LEVEL: 'silent',
@@ -37,6 +39,8 @@ for (const server of ['usual', 'registry'] as const) {
   t.test(`a running service on the ${server} server says what was changed, and recovers`, async t => {
     const database = await demoDatabase(t, bundle, server)
     const owner = await database.client()
+    // as the command leaves it; without this each look would be a complete one
+    await verifyDatabase(owner, bundle, { version: ownVersion() })
     const url = database.url('twinrule_service', TEST_PASSWORD)
     const { io } = capture({ ...base, DATABASE_URL: url })
     const running = await startService({ policies: 'policies' }, io)

@@ -64,7 +64,8 @@ const EFFECTS =
 /** The files of a pure folder that may read files. */
 const READERS = ['src/policy/files.ts']
 
-const ENTRIES = ['src/index.ts', 'src/client.ts', 'src/cli/main.ts']
+/** What is started by its name: as a package, as the program, as a thread. */
+const ENTRIES = ['src/index.ts', 'src/client.ts', 'src/cli/main.ts', 'src/drift/worker.ts']
 
 async function modulesOfSource(): Promise<readonly IModule[]> {
   const { output } = await cruise(
@@ -187,7 +188,7 @@ t.test('the program imports only packages that are installed with it', async t =
   )
 })
 
-/** The packages that a file loads with itself, through files of src and not through imports that wait. */
+/** The packages and files that a file loads with itself, and not through imports that wait. */
 function loadedWith(file: string): ReadonlySet<string> {
   const files = new Set([file])
   const packages = new Set<string>()
@@ -199,7 +200,7 @@ function loadedWith(file: string): ReadonlySet<string> {
       else packages.add(to.module)
     }
   }
-  return packages
+  return new Set([...packages, ...files])
 }
 
 t.test('a start of the service loads nothing that it does not need', async t => {
@@ -213,5 +214,10 @@ t.test('a start of the service loads nothing that it does not need', async t => 
   t.notOk(loadedWith('src/cli/run.ts').has('fastify'), 'nor does another command load the service')
   const onServer = loadedWith('src/cli/serve/server-facts.ts')
   t.ok(onServer.has('pg'))
-  t.notOk(onServer.has('node-pg-migrate'))
+  const complete = ['node-pg-migrate', 'libpg-query', 'src/backends/sql/access.ts', 'src/drift/compare.ts']
+  t.strictSame(
+    complete.filter(name => onServer.has(name)),
+    [],
+    'a verified database is not compared'
+  )
 })

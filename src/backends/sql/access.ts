@@ -16,7 +16,7 @@ import { partitionChecks } from './partitions.js'
 import { tableObjects } from './policies.js'
 import { forgetRelated, relatedObjects } from './related.js'
 import { readingRoles, roleObjects, writerRoles } from './roles.js'
-import { callersObject, stateRow, stateTable } from './state.js'
+import { callersObject, stateRow, stateTable, verifiedTable } from './state.js'
 import { tenancyFunctions, tenancyObjects } from './tenancy.js'
 import { guardObject, guardPause, unprotectedFunctions } from './unprotected.js'
 import { writeFunctions } from './write-functions.js'
@@ -49,6 +49,7 @@ export function accessObjects(bundle: Bundle): readonly SqlObject[] {
     ...roleObjects(bundle),
     ...limitObjects(bundle),
     stateTable(),
+    verifiedTable(),
     forgetRelated(bundle, relatedReaders(bundle)),
     ...tenancyObjects(bundle),
     ...contextObjects(bundle),

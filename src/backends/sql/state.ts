@@ -4,6 +4,7 @@ import { ROLES, SCHEMA } from './names.js'
 import type { SqlObject } from './object.js'
 
 const STATE = sql`${id(SCHEMA)}.state`
+const VERIFIED = sql`${id(SCHEMA)}.verified`
 
 /** The table in which a database says what it holds. */
 export function stateTable(): SqlObject {
@@ -23,6 +24,32 @@ ALTER TABLE ${STATE} ADD COLUMN IF NOT EXISTS catalog jsonb, DROP COLUMN IF EXIS
 REVOKE ALL ON ${STATE} FROM PUBLIC;
 GRANT SELECT ON ${STATE} TO ${id(ROLES.facts)};`,
     down: sql`DROP TABLE IF EXISTS ${STATE};`
+  }
+}
+
+/**
+ * The table in which a migration says that it has looked for drift, and in what it found none.
+ *
+ * safety: the service believes it, so nobody but superusers may write it. The service reads the table itself: a function
+ * in between would have an owner.
+ */
+export function verifiedTable(): SqlObject {
+  return {
+    kind: 'state',
+    name: 'verified table',
+    table: null,
+    up: sql`CREATE TABLE IF NOT EXISTS ${VERIFIED} (
+  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+  revision text NOT NULL,
+  version text NOT NULL,
+  server integer NOT NULL,
+  catalog_sha256 text NOT NULL,
+  record_sha256 text NOT NULL,
+  verified_at timestamp with time zone NOT NULL DEFAULT now()
+);
+REVOKE ALL ON ${VERIFIED} FROM PUBLIC;
+GRANT SELECT ON ${VERIFIED} TO ${id(ROLES.service)};`,
+    down: sql`DROP TABLE IF EXISTS ${VERIFIED};`
   }
 }
 

@@ -1,7 +1,11 @@
 import { Argument, type Command } from 'commander'
+import type { ClientBase } from 'pg'
+import { withClient } from '../../db/client.js'
 import { type ContextKey, contextKey } from '../../db/context-token.js'
 import { ALLOW_OLD } from '../../db/server-version.js'
+import { verifyDatabase } from '../../drift/verify.js'
 import { PolicyProblems } from '../../errors/errors.js'
+import type { Bundle } from '../../ir/model.js'
 import { migrate } from '../../migrate/migrate.js'
 import { loadFolder } from '../../policy/load.js'
 import { type Context, EXIT, examples, formatOption, parseCount } from '../command.js'
@@ -9,6 +13,7 @@ import { serviceUrl } from '../database-url.js'
 import { type Io, variable } from '../io.js'
 import { databaseOf, misuse } from '../migrate/database.js'
 import { count } from '../problems.js'
+import { ownVersion } from '../version.js'
 import { registerMigratePlan } from './migrate-plan.js'
 import { registerMigrateStatus } from './migrate-status.js'
 
@@ -93,11 +98,29 @@ async function run(direction: 'up' | 'down', flags: MigrateFlags, io: Io): Promi
     ...(flags.migrations === undefined ? {} : { migrationsDir: flags.migrations }),
     ...(flags.count === undefined ? {} : { count: flags.count })
   })
+  if (direction === 'up') await verify(database, bundle, io)
   const result = JSON.stringify({ direction, revision: bundle.revision, steps }, null, 2)
   io.out(flags.format === 'json' ? `${result}\n` : steps.map(step => `${step}\n`).join(''))
   io.err(steps.length === 0 ? 'nothing to do\n' : `${count(steps.length, 'step')} done\n`)
   if (direction === 'up') io.err(`the service connects with DATABASE_URL=${serviceUrl(database)}\n`)
   return EXIT.ok
+}
+
+/** Findings that are named. */
+const SHOWN = 5
+
+/** Looks for drift once, so that the starts of the service need not. The migration stands whatever comes of it. */
+async function verify(database: string, bundle: Bundle, io: Io): Promise<void> {
+  const warn = (words: string) => io.err(`warning: ${words}\n`)
+  try {
+    const work = (client: ClientBase) => verifyDatabase(client, bundle, { version: ownVersion() })
+    const { findings } = await withClient(database, 'twinrule migrate', work)
+    for (const { message } of findings.slice(0, SHOWN)) warn(message)
+    if (findings.length > SHOWN) warn(`and ${findings.length - SHOWN} more: \`twinrule drift\` shows them`)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    warn(`the database was not looked at for drift, so the service will do it at each start: ${why}`)
+  }
 }
 
 /** The key that applications sign with, so that a deployment brings it along. */

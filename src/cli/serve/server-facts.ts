@@ -1,9 +1,12 @@
+import type { Pool } from 'pg'
 import { createFactsReader } from '../../db/facts.js'
-import { guardDatabase } from '../../db/guard.js'
+import { guardLogin } from '../../db/guard.js'
 import { createPool } from '../../db/pool.js'
-import { createDriftCheck } from '../../drift/check.js'
-import type { DriftReport } from '../../drift/finding.js'
+import { createJudgeApart } from '../../drift/apart.js'
+import { createQuickCheck, type Findings } from '../../drift/quick.js'
 import { DatabaseError } from '../../errors/errors.js'
+import type { Bundle } from '../../ir/model.js'
+import { ownVersion } from '../version.js'
 import type { FactsSource, FactsSourceOptions } from './facts-source.js'
 
 /** The most cases that are compared for a policy whose text was changed: no request waits much longer for that. */
@@ -23,13 +26,14 @@ export async function serverFacts(
   })
   try {
     // safety: nothing is answered on a login that could go around the policies, or on other policies
-    await guardDatabase(pool, bundle, {
+    await guardLogin(pool, bundle, {
       allowOldServer: config.allowOldServer,
       log: line => io.err(`${line}\n`)
     })
-    const check = createDriftCheck(bundle, { maxModels: MODELS_OF_SERVICE })
+    const judge = createJudgeApart(bundle, { maxModels: MODELS_OF_SERVICE })
+    const check = createQuickCheck(bundle, ownVersion(), judge)
     const look = () => check(pool)
-    refuseDrift(await look())
+    await refuseDrift(pool, bundle, await look())
     return { facts: createFactsReader(pool), look }
   } catch (error) {
     await pool.end()
@@ -37,10 +41,13 @@ export async function serverFacts(
   }
 }
 
-/** @throws DatabaseError TWR_DB_DRIFT */
-function refuseDrift({ findings }: DriftReport): void {
+/** @throws DatabaseError TWR_DB_NOT_MIGRATED for policies of others, TWR_DB_DRIFT for everything else */
+async function refuseDrift(pool: Pool, bundle: Bundle, { findings }: Findings): Promise<void> {
   const errors = findings.filter(({ severity }) => severity === 'error')
   if (errors.length === 0) return
+  // what compiles the policy to SQL is loaded here alone: it would be a third of a start
+  const { guardPolicies } = await import('../../db/guard-policies.js')
+  await guardPolicies(pool, bundle)
   const first = errors.slice(0, SHOWN).map(({ message }) => message)
   const more = errors.length > SHOWN ? [`and ${errors.length - SHOWN} more`] : []
   throw new DatabaseError(

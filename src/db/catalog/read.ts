@@ -23,10 +23,30 @@ SET LOCAL extra_float_digits = 1;
 SET LOCAL jit = off;
 SET LOCAL statement_timeout = ${lit(TIMEOUT_MS)};`
 
-/** One statement for everything, so that it is of one moment. Whoever may log in may run it. */
-function snapshotSql({ tables, roles, apps }: CatalogScope): Fragment {
+/** A snapshot and its SHA-256 in hex, made by the server in the same statement. */
+export interface Snapshot {
+  readonly catalog: Catalog
+  readonly sha256: string
+}
+
+/** The SHA-256 of a text in hex. */
+export function sha256Of(text: Fragment): Fragment {
+  return sql`encode(sha256(convert_to(${text}, 'UTF8')), 'hex')`
+}
+
+/** The hash of a snapshot, in a query over `snapshot`: one formula for whoever reads it and for whoever only compares. */
+export const SNAPSHOT_SHA256 = sha256Of(
+  sql`concat_ws(' ', ${lit(CATALOG_FORMAT)}, snapshot.server, snapshot.items)`
+)
+
+/**
+ * One statement for everything, so that it is of one moment, and the settings that it is read under. Whoever may log in
+ * may run it. `wanted` says what of `snapshot` is answered: its columns are `server` and `items`.
+ */
+export function snapshotSql({ tables, roles, apps }: CatalogScope, wanted: Fragment): Fragment {
   const parts = [POLICIES, TABLES, ATTACHED, FUNCTIONS, PLACES, ROLES, OPEN]
-  return sql`WITH managed AS MATERIALIZED (
+  return sql`${SETTINGS}
+WITH managed AS MATERIALIZED (
   SELECT c.oid, format('%s.%s', n.nspname, c.relname) AS name, c.relkind, c.relowner, c.relacl, c.relrowsecurity, c.relforcerowsecurity
   FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND (n.nspname = 'twinrule' OR n.nspname = 'public' AND (
@@ -35,11 +55,13 @@ function snapshotSql({ tables, roles, apps }: CatalogScope): Fragment {
   SELECT * FROM pg_roles WHERE rolname = ANY (${texts(roles)})
 ), apps AS MATERIALIZED (
   SELECT oid, rolname FROM pg_roles WHERE rolname = ANY (${texts(apps)})
-)
+), snapshot AS MATERIALIZED (
 SELECT current_setting('server_version_num')::integer / 10000 AS server,
   COALESCE(jsonb_agg(jsonb_build_object('kind', kind, 'name', name, 'facts', facts) ORDER BY kind COLLATE "C", name COLLATE "C"), '[]') AS items
 FROM (${parts.reduce((all, part) => sql`${all}\nUNION ALL${part}`)}
-) AS found (kind, name, facts)`
+) AS found (kind, name, facts)
+)
+SELECT ${wanted} FROM snapshot`
 }
 
 function texts(values: readonly string[]): Fragment {
@@ -47,16 +69,34 @@ function texts(values: readonly string[]): Fragment {
 }
 
 /**
- * A snapshot of the part of the catalog that a policy is about.
+ * The answer to one of these statements.
  *
  * @throws whatever the server or the connection throws
  */
-export async function readCatalog(database: ClientBase | Pool, scope: CatalogScope): Promise<Catalog> {
-  const text = `${SETTINGS}\n${snapshotSql(scope)}`
+export async function askSnapshot<T>(database: ClientBase | Pool, statement: Fragment): Promise<T> {
   // `query_timeout` of one statement is missing in the types of pg
-  const query = { text, query_timeout: TIMEOUT_MS + 250 } as { text: string }
+  const query = { text: String(statement), query_timeout: TIMEOUT_MS + 250 } as { text: string }
   // several statements have several results, which the types of pg do not know either
   const results = (await database.query(query)) as unknown as readonly QueryResult[]
-  const row = results.at(-1)?.rows[0] as { server: number; items: readonly CatalogItem[] }
-  return { format: CATALOG_FORMAT, server: row.server, items: row.items }
+  return results.at(-1)?.rows[0] as T
+}
+
+/**
+ * A snapshot of the part of the catalog that a policy is about, with its hash.
+ *
+ * @throws whatever the server or the connection throws
+ */
+export async function readSnapshot(database: ClientBase | Pool, scope: CatalogScope): Promise<Snapshot> {
+  const wanted = sql`server, items, ${SNAPSHOT_SHA256} AS sha256`
+  const { server, items, sha256 } = await askSnapshot<{
+    server: number
+    items: readonly CatalogItem[]
+    sha256: string
+  }>(database, snapshotSql(scope, wanted))
+  return { catalog: { format: CATALOG_FORMAT, server, items }, sha256 }
+}
+
+/** The snapshot alone. */
+export async function readCatalog(database: ClientBase | Pool, scope: CatalogScope): Promise<Catalog> {
+  return (await readSnapshot(database, scope)).catalog
 }

@@ -1,7 +1,8 @@
 import type { ClientBase, Pool } from 'pg'
+import { sql } from '../../backends/sql/fragment.js'
 import type { Bundle } from '../../ir/model.js'
 import type { Catalog, CatalogItem } from './item.js'
-import { readCatalog } from './read.js'
+import { readCatalog, sha256Of } from './read.js'
 import { catalogScope } from './scope.js'
 
 /** Tells in one text what a snapshot or one of its items says, so that two of them can be compared. */
@@ -68,14 +69,23 @@ export async function catalogIsAsRecorded(client: ClientBase, bundle: Bundle): P
   return (await changedItems(client, bundle))?.length === 0
 }
 
+/** What the last migration wrote down, with its SHA-256 in hex; both null when it wrote nothing. */
+export interface Recorded {
+  readonly catalog: Catalog | null
+  readonly sha256: string | null
+}
+
+/** The hash of a record in a query over `twinrule.recorded_catalog() AS record`. */
+export const RECORD_SHA256 = sha256Of(sql`record::text`)
+
 /**
- * What the last migration left, as the database has it written down; null when it has not.
+ * What the last migration left, as the database has it written down.
  *
  * @throws whatever the server or the connection throws, above all when the function is not there or not for this login
  */
-export async function readRecord(database: ClientBase | Pool): Promise<Catalog | null> {
-  const { rows } = await database.query<{ catalog: Catalog | null }>(
-    'SELECT twinrule.recorded_catalog() AS catalog'
+export async function readRecord(database: ClientBase | Pool): Promise<Recorded> {
+  const { rows } = await database.query<Recorded>(
+    `SELECT record AS catalog, ${RECORD_SHA256} AS sha256 FROM twinrule.recorded_catalog() AS record`
   )
-  return rows[0]?.catalog ?? null
+  return { catalog: rows[0]?.catalog ?? null, sha256: rows[0]?.sha256 ?? null }
 }

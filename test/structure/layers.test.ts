@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { cruise, type ICruiseResult, type IDependency, type IModule } from 'dependency-cruiser'
 import t from 'tap'
 
@@ -205,12 +207,15 @@ function loadedWith(file: string): ReadonlySet<string> {
 
 t.test('a start of the service loads nothing that it does not need', async t => {
   const started = loadedWith('src/cli/commands/serve.ts')
-  t.ok(started.has('fastify') && started.has('yaml'), [...started].join(' '))
+  t.ok(started.has('yaml'), [...started].join(' '))
+  const answers = loadedWith('src/server/start.ts')
+  t.ok(answers.has('fastify'), [...answers].join(' '))
   const late = ['pg', 'libpg-query', 'node-pg-migrate', 'ajv', '@electric-sql/pglite', 'diff']
   t.strictSame(
-    late.filter(name => started.has(name)),
+    late.filter(name => started.has(name) || answers.has(name)),
     []
   )
+  t.notOk(started.has('fastify'), 'it waits until the database is asked')
   t.notOk(loadedWith('src/cli/run.ts').has('fastify'), 'nor does another command load the service')
   const onServer = loadedWith('src/cli/serve/server-facts.ts')
   t.ok(onServer.has('pg'))
@@ -220,4 +225,16 @@ t.test('a start of the service loads nothing that it does not need', async t => 
     [],
     'a verified database is not compared'
   )
+})
+
+t.test('a start on a server does not load fetch, which pg would have Node do', async t => {
+  const loaded = async (file: string) => {
+    const script = `await import(${JSON.stringify(join(ROOT, file))}); console.log(process.moduleLoadList.join('\\n'))`
+    const flags = ['--import', import.meta.resolve('@tapjs/typescript/import'), '--input-type=module']
+    const { stdout } = await promisify(execFile)(process.execPath, [...flags, '--eval', script])
+    return stdout
+  }
+  const started = await loaded('src/cli/serve/server-facts.ts')
+  t.match(started, /NativeModule net/)
+  t.notMatch(started, /undici/)
 })

@@ -19,4 +19,6 @@ export interface FactsSource {
   readonly facts: FactsReader
   /** Looks whether the database was changed by hand. The embedded one is nobody else's to change. */
   readonly look?: Look
+  /** safety: nothing listens before this is settled, and never when it rejects. The facts are closed then. */
+  readonly checked?: Promise<void>
 }

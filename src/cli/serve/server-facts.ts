@@ -1,3 +1,4 @@
+import './navigator.js'
 import type { Pool } from 'pg'
 import { createFactsReader } from '../../db/facts.js'
 import { guardLogin } from '../../db/guard.js'
@@ -14,7 +15,7 @@ const MODELS_OF_SERVICE = 20_000
 /** Findings that a refusal to start names. */
 const SHOWN = 5
 
-/** Facts from the server of `url`, once it is known to be safe. */
+/** Facts from the server of `url`, whose login is known to be safe. That its catalog is, `checked` tells. */
 export async function serverFacts(
   url: string,
   { bundle, config, io }: FactsSourceOptions
@@ -33,8 +34,12 @@ export async function serverFacts(
     const judge = createJudgeApart(bundle, { maxModels: MODELS_OF_SERVICE })
     const check = createQuickCheck(bundle, ownVersion(), judge)
     const look = () => check(pool)
-    await refuseDrift(pool, bundle, await look())
-    return { facts: createFactsReader(pool), look }
+    const checked = look()
+      .then(found => refuseDrift(pool, bundle, found))
+      .catch(error => pool.end().then(() => Promise.reject(error)))
+    // it is awaited later, and may fail before
+    checked.catch(() => {})
+    return { facts: createFactsReader(pool), look, checked }
   } catch (error) {
     await pool.end()
     throw error

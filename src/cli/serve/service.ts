@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { createEngine } from '../../engine/engine.js'
 import { ConfigError, PolicyProblems } from '../../errors/errors.js'
 import { loadFolder } from '../../policy/load.js'
 import { readConfig, type ServerConfig } from '../../server/config.js'
-import { type RunningServer, startServer } from '../../server/start.js'
+import type { RunningServer } from '../../server/start.js'
 import type { Io } from '../io.js'
 import { bannerText } from './banner.js'
 import type { FactsSource, FactsSourceOptions } from './facts-source.js'
@@ -36,17 +35,30 @@ export async function startService(
   const apiKeys = keysOf(config, stateless)
   const { bundle, problems } = await loadFolder(policies)
   if (bundle === null) throw new PolicyProblems(problems)
-  const engine = createEngine(bundle)
-  const source: FactsSource | { readonly facts: null } = stateless
+  const source: FactsSource | { readonly facts: null; readonly checked?: undefined } = stateless
     ? { facts: null }
     : await openFacts({ bundle, config, migrations, demo, io })
-  const server = await startServer({ engine, ...source, config: { ...config, apiKeys } })
+  const { createEngine, startServer } = await loadServer()
+  // safety: before anything listens
+  await source.checked
+  const server = await startServer({
+    engine: createEngine(bundle),
+    ...source,
+    config: { ...config, apiKeys }
+  })
   const database = stateless ? 'none' : config.databaseUrl === undefined ? 'embedded' : 'server'
   const types = bundle.resources.map(({ name }) => name)
   // safety: the key of a real service does not belong into its output, which ends in log archives
   const key = database === 'embedded' || demo ? apiKeys[0] : undefined
   io.out(bannerText({ address: server.address, revision: bundle.revision, database, demo, types, key }))
   return server
+}
+
+/** Loads what answers, which takes as long as the database takes to say whether it is as it should be. */
+async function loadServer() {
+  const { createEngine } = await import('../../engine/engine.js')
+  const { startServer } = await import('../../server/start.js')
+  return { createEngine, startServer }
 }
 
 /** Loads nothing of what the other one needs, which is most of the program: it would be the longest part of a start. */

@@ -1,41 +1,35 @@
 /**
  * What a decision costs over HTTP, against servers that decide nothing, Cerbos and a plain query, in one run.
  *
- *     npm ci --prefix bench && npm run bench:http [-- --rounds 5 --seconds 3 --format json]
+ *     npm ci --prefix bench && npm run bench:http [-- --rounds 5 --seconds 3 --starts --format json]
  *
  * The service is asked as `npm run build` made it. The database is a PostgreSQL cluster of its own.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { startCluster, TEST_PASSWORD } from '../test/support/cluster.js'
+import { ownVersion } from '../src/cli/version.js'
+import { verifyDatabase } from '../src/drift/verify.js'
+import type { Bundle } from '../src/ir/model.js'
+import { type Database, startCluster, TEST_PASSWORD } from '../test/support/cluster.js'
 import { demoDatabase, exampleBundle } from '../test/support/example.js'
+import { bareFastify, type Idle, idle } from './http/idle.js'
 import { type Load, type LoadOptions, type Measured, measure } from './http/load.js'
 import { pinned } from './http/process.js'
 import { passedQuestions, storedQuestions } from './http/questions.js'
 import { type Absent, cerbos, peer, type Target, twinrule } from './http/targets.js'
-import { median } from './random.js'
 import { table } from './table.js'
-
-/** How long a start takes and what is held when nothing is asked. */
-interface Idle {
-  readonly name: string
-  readonly readyMs: number
-  readonly rssMib: number
-}
 
 interface Results {
   readonly measured: readonly Measured[]
-  readonly idle: readonly Idle[]
+  readonly started: readonly Idle[]
   readonly absent: readonly Absent[]
 }
 
 const QUESTIONS = 500
-const IDLE_MS = 1000
 
-async function httpBench(options: LoadOptions): Promise<Results> {
+async function httpBench(options: LoadOptions & { readonly onlyStarts: boolean }): Promise<Results> {
   const folder = mkdtempSync(join(tmpdir(), 'twinrule-bench-'))
   const ends: (() => Promise<void>)[] = []
   const open = async (target: Promise<Target>) => {
@@ -47,10 +41,14 @@ async function httpBench(options: LoadOptions): Promise<Results> {
     const bundle = await exampleBundle()
     const database = await demoDatabase({ teardown: end => void ends.push(end) }, bundle)
     const serviceUrl = database.url('twinrule_service', TEST_PASSWORD)
-    const idle = [
-      await idleOf('twinrule, stateless', () => twinrule('', null), options.rounds),
-      await idleOf('twinrule, on a database', () => twinrule('', serviceUrl), options.rounds)
+    await verify(database, bundle)
+    const starts = [
+      { name: 'Fastify, one route', start: bareFastify },
+      { name: 'twinrule, stateless', start: async () => (await twinrule('', null)).server },
+      { name: 'twinrule, on a database', start: async () => (await twinrule('', serviceUrl)).server }
     ]
+    const started = await idle(starts, options.rounds)
+    if (options.onlyStarts) return { measured: [], started, absent: [] }
     const echo = await open(peer('Fastify echo', 'fastify'))
     const node = await open(peer('node:http echo', 'node'))
     const ours = await open(twinrule('twinrule, stateless', null))
@@ -71,7 +69,7 @@ async function httpBench(options: LoadOptions): Promise<Results> {
     ]
     const measured: Measured[] = []
     for (const load of loads) measured.push(...(await measure(load, options)))
-    return { measured, idle, absent }
+    return { measured, started, absent }
   } finally {
     for (const end of ends) await end()
     await (await startCluster()).stop()
@@ -79,30 +77,29 @@ async function httpBench(options: LoadOptions): Promise<Results> {
   }
 }
 
-async function idleOf(name: string, start: () => Promise<Target>, rounds: number): Promise<Idle> {
-  const starts: { readyMs: number; rssMib: number }[] = []
-  for (let round = 0; round < rounds; round++) {
-    const { server } = await start()
-    await sleep(IDLE_MS)
-    starts.push({ readyMs: server.readyMs, rssMib: server.rssMib() })
-    await server.stop()
-  }
-  return {
-    name,
-    readyMs: median(starts.map(one => one.readyMs)),
-    rssMib: median(starts.map(one => one.rssMib))
+/** The database as `twinrule migrate` leaves it: the bench migrates through the library. */
+async function verify(database: Database, bundle: Bundle): Promise<void> {
+  const owner = await database.client()
+  try {
+    const { findings } = await verifyDatabase(owner, bundle, { version: ownVersion() })
+    if (findings.length > 0) throw new Error(`drift: ${findings.map(({ message }) => message).join('; ')}`)
+  } finally {
+    await owner.end()
   }
 }
 
-function report({ measured, idle, absent }: Results): string {
+function report({ measured, started, absent }: Results): string {
   const rows = measured.map(({ what, name, perSecond, ratio, cpuUs, cpuRatio }) => {
     const numbers = [perSecond.toFixed(0), ratio.toFixed(2), cpuUs.toFixed(0), cpuRatio.toFixed(2)]
     return [`${what}: ${name}`, ...numbers]
   })
-  const starts = idle.map(({ name, readyMs, rssMib }) => [name, readyMs.toFixed(0), rssMib.toFixed(0)])
+  const starts = started.map(({ name, readyMs, readyRatio, rssMib, rssRatio }) => {
+    const numbers = [readyMs.toFixed(0), readyRatio.toFixed(2), rssMib.toFixed(0), rssRatio.toFixed(2)]
+    return [name, ...numbers]
+  })
   return [
-    table([['', 'decisions/s', 'x first', 'CPU us a request', 'x first'], ...rows]),
-    table([['', 'ready ms', 'idle MiB'], ...starts]),
+    rows.length === 0 ? '' : table([['', 'decisions/s', 'x first', 'CPU us a request', 'x first'], ...rows]),
+    table([['', 'ready ms', 'x first', 'idle MiB', 'x first'], ...starts]),
     ...absent.map(({ name, why }) => `${name}: ${why}\n`),
     pinned() ? '' : 'servers and load share all processors: they could not be pinned apart\n'
   ].join('\n')
@@ -112,15 +109,17 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '3' },
+    starts: { type: 'boolean', default: false },
     format: { type: 'string', default: 'text' }
   }
 })
 const results = await httpBench({
   rounds: Number(values.rounds),
   seconds: Number(values.seconds),
+  onlyStarts: values.starts,
   tell: line => void process.stderr.write(`${line}\n`)
 })
-const json = [...results.measured, ...results.idle, ...results.absent]
+const json = [...results.measured, ...results.started, ...results.absent]
 process.stdout.write(
   values.format === 'json' ? json.map(one => `${JSON.stringify(one)}\n`).join('') : report(results)
 )

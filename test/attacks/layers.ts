@@ -86,8 +86,8 @@ const LAYERED_SWITCHES: readonly Switch[] = [
   ],
   [
     'the books of twinrule are closed',
-    'GRANT SELECT ON twinrule.state, twinrule.related_tables TO twinrule_app',
-    'REVOKE SELECT ON twinrule.state, twinrule.related_tables FROM twinrule_app'
+    'GRANT SELECT ON twinrule.state, twinrule.verified, twinrule.related_tables TO twinrule_app',
+    'REVOKE SELECT ON twinrule.state, twinrule.verified, twinrule.related_tables FROM twinrule_app'
   ],
   [
     'no TRUNCATE of any table',

@@ -243,7 +243,7 @@ const RIGHTS: readonly Attack[] = [
       return error === '42501' ? null : 'he did'
     }
   },
-  ...['context_keys', 'role_entries', 'state', 'related_tables'].map(table =>
+  ...['context_keys', 'role_entries', 'state', 'verified', 'related_tables'].map(table =>
     refused(`reading twinrule.${table}`, `SELECT * FROM twinrule.${table}`, DENIED)
   ),
   ...[

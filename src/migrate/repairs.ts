@@ -1,3 +1,4 @@
+import { OWN_TRIGGER } from '../backends/sql/column-guards.js'
 import { ROLES } from '../backends/sql/names.js'
 import { objectKey } from '../backends/sql/object.js'
 import type { CatalogItem } from '../db/catalog/item.js'
@@ -68,7 +69,8 @@ function leftoverOf(item: CatalogItem): Leftover | null {
   if (kind !== 'policy' && kind !== 'trigger') return null
   const table = tableOf(item)
   const own = ownName(item)
-  return own.startsWith('twinrule_') ? { kind, table, name: own } : null
+  const ours = kind === 'trigger' ? new RegExp(OWN_TRIGGER).test(own) : own.startsWith('twinrule_')
+  return ours ? { kind, table, name: own } : null
 }
 
 function isOurs({ kind, name }: CatalogItem): boolean {

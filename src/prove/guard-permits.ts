@@ -42,6 +42,8 @@ export function misshapenGuard({ triggers, functions }: ColumnGuard): readonly s
       // safety: a BEFORE trigger does not see what later ones change, and its NULL would drop the row
       ...(timing === 'AFTER' ? [] : [`the trigger ${name} runs ${timing} the event`]),
       ...(events === 'UPDATE' ? [] : [`the trigger ${name} runs at ${events || 'no event'}`]),
+      // safety: a refusal that comes after the foreign keys tells by its code what the other table holds
+      ...(name < 'RI_' ? [] : [`the trigger ${name} runs after foreign keys are checked`]),
       ...(eachRow ? [] : [`the trigger ${name} runs once a statement`]),
       ...(functions.some(one => one.name === runs)
         ? []

@@ -250,7 +250,7 @@ export async function databaseLock(
   await admin.query(
     `DO $$ DECLARE p record; BEGIN FOR p IN SELECT policyname, tablename FROM pg_policies WHERE tablename IN ('things', 'parents') LOOP
        EXECUTE format('DROP POLICY %I ON public.%I', p.policyname, p.tablename); END LOOP; END $$;
-     DROP TRIGGER IF EXISTS twinrule_things_columns ON public.things;
+     DROP TRIGGER IF EXISTS "A_twinrule_things_columns" ON public.things;
      TRUNCATE public.things, public.parents, public.links`
   )
   const resource = resourceOf(bundle, 'thing') as Resource

@@ -150,7 +150,7 @@ for (const server of ['usual', 'registry'] as const) {
     t.same([await open(), await drift()], [[], []])
     await owner.query('ALTER TABLE notes_globex DISABLE TRIGGER ALL')
     t.same(await gus("UPDATE notes SET title = 'x'"), [], 'no column rule in a partition without the trigger')
-    t.same(await drift(), ['TWR_DRIFT_TRIGGER twinrule_notes_columns ON public.notes'])
+    t.same(await drift(), ['TWR_DRIFT_TRIGGER A_twinrule_notes_columns ON public.notes'])
     await owner.query('ALTER TABLE notes_globex ENABLE TRIGGER ALL')
     await owner.query(`${GUARD} DISABLE; GRANT SELECT ON notes_acme TO twinrule_app; ${GUARD} ENABLE`)
     t.same(await gus(`${READ}notes_acme`), [SECRET.name], 'without the guard it leaks')

@@ -89,7 +89,7 @@ t.test('the plan between two policies leads there and back when it is run by han
   t.match(up, /LOCK TABLE public\."notes" IN ACCESS EXCLUSIVE MODE;\n/)
   t.match(up, /^-- policy twinrule_notes_insert on notes: added\n/m)
   t.match(up, /^-- policy twinrule_notes_select on notes: changed\n/m)
-  t.match(up, /^-- trigger twinrule_notes_columns on notes: removed\n/m)
+  t.match(up, /^-- trigger A_twinrule_notes_columns on notes: removed\n/m)
   t.notMatch(plan.out, /POLICY[^;]*tasks_select"/)
   const [one, other] = [await at(t, before), await at(t, after)]
   const [was, wanted] = [await one.look(), await other.look()]

@@ -137,8 +137,8 @@ t.test('what was changed by hand is applied again, and nothing else', async t =>
     ['GRANT TRUNCATE ON notes TO twinrule_app', ['table notes']],
     ['REVOKE ALL ON shares FROM twinrule_app', ['table shares']],
     ['CREATE POLICY twinrule_mine ON notes USING (true)', []],
-    ['DROP TRIGGER twinrule_tasks_columns ON tasks', ['trigger twinrule_tasks_columns']],
-    ['ALTER TABLE notes DISABLE TRIGGER twinrule_notes_columns', ['trigger twinrule_notes_columns']],
+    ['DROP TRIGGER "A_twinrule_tasks_columns" ON tasks', ['trigger A_twinrule_tasks_columns']],
+    ['ALTER TABLE notes DISABLE TRIGGER "A_twinrule_notes_columns"', ['trigger A_twinrule_notes_columns']],
     ['GRANT EXECUTE ON FUNCTION twinrule.membership(uuid, uuid) TO PUBLIC', ['function membership']],
     ['ALTER FUNCTION twinrule.is_boss() SECURITY INVOKER', ['function is_boss']],
     ['GRANT ALL ON user_roles TO twinrule_app', ['table user_roles']]

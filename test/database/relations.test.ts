@@ -138,12 +138,12 @@ t.test('an application reads related rows no further than the rules say', async 
 t.test('going back to the other policy leaves no trigger behind', async t => {
   await migrate({ database: database.url(), bundle: await exampleBundle() })
   const { rows } = await admin.query<{ tgname: string }>(
-    "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgname LIKE 'twinrule_%' ORDER BY 1"
+    "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgname LIKE '%twinrule_%' ORDER BY 1"
   )
   t.same(
     rows.map(({ tgname }) => tgname),
     ['agents', 'prompts', 'rag_knowledge_sources', 'tools', 'workflows'].map(
-      table => `twinrule_${table}_columns`
+      table => `A_twinrule_${table}_columns`
     )
   )
   const { rows: open } = await admin.query(

@@ -106,19 +106,19 @@ export const CHANGES: readonly HandMade[] = [
   ['ALTER EVENT TRIGGER twinrule_guard_new_tables DISABLE', 'TWR_DRIFT_TRIGGER', 'twinrule_guard_new_tables'],
   ['DROP EVENT TRIGGER twinrule_guard_new_tables', 'TWR_DRIFT_TRIGGER', 'twinrule_guard_new_tables'],
   [
-    'ALTER TABLE agents DISABLE TRIGGER twinrule_agents_columns',
+    'ALTER TABLE agents DISABLE TRIGGER "A_twinrule_agents_columns"',
     'TWR_DRIFT_TRIGGER',
-    'twinrule_agents_columns ON public.agents'
+    'A_twinrule_agents_columns ON public.agents'
   ],
   [
-    'DROP TRIGGER twinrule_agents_columns ON agents',
+    'DROP TRIGGER "A_twinrule_agents_columns" ON agents',
     'TWR_DRIFT_TRIGGER',
-    'twinrule_agents_columns ON public.agents'
+    'A_twinrule_agents_columns ON public.agents'
   ],
   [
-    'CREATE OR REPLACE TRIGGER twinrule_agents_columns AFTER UPDATE ON agents FOR EACH ROW WHEN (OLD.name IS DISTINCT FROM NEW.name) EXECUTE FUNCTION twinrule.twinrule_agents_columns()',
+    'CREATE OR REPLACE TRIGGER "A_twinrule_agents_columns" AFTER UPDATE ON agents FOR EACH ROW WHEN (OLD.name IS DISTINCT FROM NEW.name) EXECUTE FUNCTION twinrule.twinrule_agents_columns()',
     'TWR_DRIFT_TRIGGER',
-    'twinrule_agents_columns ON public.agents'
+    'A_twinrule_agents_columns ON public.agents'
   ],
   [
     'CREATE TRIGGER quiet BEFORE DELETE ON tools FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()',

@@ -137,8 +137,8 @@ t.test('the record is not believed: changes that were written into it are found'
       'TWR_DRIFT_FUNCTION twinrule.mine()'
     ],
     [
-      'DROP TRIGGER twinrule_agents_columns ON agents',
-      'TWR_DRIFT_TRIGGER twinrule_agents_columns ON public.agents'
+      'DROP TRIGGER "A_twinrule_agents_columns" ON agents',
+      'TWR_DRIFT_TRIGGER A_twinrule_agents_columns ON public.agents'
     ],
     ['DROP EVENT TRIGGER twinrule_guard_new_tables', 'TWR_DRIFT_TRIGGER twinrule_guard_new_tables'],
     ['ALTER ROLE twinrule_app BYPASSRLS', 'TWR_DRIFT_ROLE twinrule_app'],

@@ -101,6 +101,7 @@ t.test(
 
 t.test('a trigger that does not judge every change as the caller is a finding', async t => {
   const misshapen: readonly (readonly [string, string, RegExp])[] = [
+    ['"A_twinrule_', '"twinrule_', /runs after foreign keys are checked/],
     ['AFTER UPDATE', 'BEFORE UPDATE', /runs BEFORE the event/],
     ['AFTER UPDATE', 'AFTER INSERT OR UPDATE', /runs at INSERT OR UPDATE/],
     ['SECURITY INVOKER', 'SECURITY DEFINER', /with the rights of its owner/],

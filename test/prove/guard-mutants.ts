@@ -64,6 +64,7 @@ function triggerChanges(
       name: `${events} in place of UPDATE`,
       to: { ...trigger, events }
     })),
+    { name: 'after foreign keys', to: { ...trigger, name: trigger.name.replace('A_', '') } },
     { name: 'once a statement', to: { ...trigger, eachRow: false } },
     { name: 'another function', to: { ...trigger, runs: 'twinrule.other' } },
     { name: 'no WHEN', to: { ...trigger, when: null } },

@@ -80,7 +80,7 @@ t.test('every counterexample is allowed by PostgreSQL too, and a column rule den
     await admin.query(
       `DO $$ DECLARE p record; BEGIN FOR p IN SELECT policyname FROM pg_policies WHERE tablename = 'notes' LOOP
          EXECUTE format('DROP POLICY %I ON public.notes', p.policyname); END LOOP; END $$;
-       DROP TRIGGER IF EXISTS twinrule_notes_columns ON public.notes`
+       DROP TRIGGER IF EXISTS "A_twinrule_notes_columns" ON public.notes`
     )
     const objects = bundle.resources.flatMap(resource => [
       ...guardFunctions(resource, bundle).map(functionObject),

@@ -1,5 +1,6 @@
 import type { Bundle, Column } from '../../ir/model.js'
 import type { Type } from '../../ir/types.js'
+import { OWN_TRIGGER } from './column-guards.js'
 import { dollar, type Fragment, id, join, lit, sql } from './fragment.js'
 import { catalogName, type FunctionSpec } from './function.js'
 import { OWNER_ROLES, SCHEMA } from './names.js'
@@ -177,7 +178,7 @@ function dropTriggers(wanted: readonly string[]): Fragment {
   return sql`FOR old IN
     SELECT t.tgname AS trigger, c.oid::regclass AS relation
     FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
-    WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace AND left(t.tgname, 9) = 'twinrule_'
+    WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace AND t.tgname ~ ${lit(OWN_TRIGGER)}
       AND t.tgname <> ALL (${names})
   LOOP
     EXECUTE format('DROP TRIGGER %I ON %s', old.trigger, old.relation);

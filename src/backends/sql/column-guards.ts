@@ -4,7 +4,7 @@ import { type Nnf, normalize } from '../../ir/normal-form.js'
 import { expression } from './expression.js'
 import { block, type Fragment, id, join, lit, newline, sql } from './fragment.js'
 import type { FunctionSpec } from './function.js'
-import { ROLES, SCHEMA } from './names.js'
+import { boundedName, ROLES, SCHEMA } from './names.js'
 import type { SqlObject } from './object.js'
 import { dependsOnRole, type RoleView, readableFor, roleViews, seenAs } from './policies.js'
 import { CALLER_ROLE, writerRoles } from './roles.js'
@@ -15,10 +15,24 @@ export function guardedColumns({ immutable, columnRules }: Resource): readonly s
   return [...new Set([...immutable, ...columnRules.flatMap(({ columns }) => columns)])].sort()
 }
 
-/** The name of the trigger that guards the columns of a table, and of its function. */
+/** The name of the function that guards the columns of a table. */
 export function guardName(table: string): string {
-  return `twinrule_${table}_columns`
+  return boundedName('twinrule_', table, '_columns')
 }
+
+/**
+ * The name of the trigger that runs it.
+ * safety: triggers of one event run in the order of their names, and those of foreign keys are named RI_ConstraintTrigger_*.
+ * After them, a change that is refused anyway would tell whether the value is there in the other table.
+ *
+ * @see PostgreSQL manual, 39.1 Overview of Trigger Behavior
+ */
+function triggerName(table: string): string {
+  return boundedName('A_twinrule_', table, '_columns')
+}
+
+/** The names of our triggers, as a regular expression of JavaScript and of PostgreSQL: `A_` came later. */
+export const OWN_TRIGGER = '^(A_)?twinrule_'
 
 /**
  * The trigger function of the immutable columns and column rules of a table. A policy cannot say this: USING sees the
@@ -90,12 +104,12 @@ function actsIn({ role }: RoleView, writers: readonly string[]): Fragment {
   return sql`(${own} OR current_user IN (${owners}) AND ${CALLER_ROLE} = ${lit(role)})`
 }
 
-/** The trigger itself. It runs after all others, so that what BEFORE triggers changed is judged too. */
+/** The trigger itself. It runs after the event, so that what BEFORE triggers changed is judged too. */
 export function guardObjects(resource: Resource): readonly SqlObject[] {
   const { table } = resource
   const columns = guardedColumns(resource)
   if (table === null || columns.length === 0) return []
-  const name = guardName(table)
+  const name = triggerName(table)
   const target = sql`public.${id(table)}`
   return [
     {
@@ -104,7 +118,7 @@ export function guardObjects(resource: Resource): readonly SqlObject[] {
       table,
       up: sql`CREATE OR REPLACE TRIGGER ${id(name)} AFTER UPDATE ON ${target}
   FOR EACH ROW WHEN (${changed(columns)})
-  EXECUTE FUNCTION ${id(SCHEMA)}.${id(name)}();`,
+  EXECUTE FUNCTION ${id(SCHEMA)}.${id(guardName(table))}();`,
       down: sql`DROP TRIGGER IF EXISTS ${id(name)} ON ${target};`
     }
   ]

@@ -3,12 +3,12 @@ import type { Bundle, Column, Resource } from '../../ir/model.js'
 import { type Fragment, id, join, lit, sql } from './fragment.js'
 import type { FunctionSpec } from './function.js'
 import { principalValues, UUID_PATTERN } from './membership.js'
-import { ROLES } from './names.js'
+import { boundedName, ROLES } from './names.js'
 import type { SqlObject } from './object.js'
 
 /** The name of the policy by which the facts functions read a table. */
 export function factsPolicy(table: string): string {
-  return `twinrule_${table}_facts`
+  return boundedName('twinrule_', table, '_facts')
 }
 
 /** Lets the owner of the facts functions read the declared columns of a table, of every row, and nothing else. */

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
 import type { Atom, Term } from '../../ir/formula.js'
 import type { CommandGate } from '../../ir/gates.js'
 import type { Bundle } from '../../ir/model.js'
 import type { Nnf } from '../../ir/normal-form.js'
 import { type Fragment, id, sql } from './fragment.js'
+import { digestName } from './names.js'
 import { roleViews, viewForm } from './policies.js'
 
 /** An index without which a rule has to look at every row. Any index that begins with the column will do. */
@@ -85,14 +85,10 @@ const PLAIN = /^[a-z][a-z0-9]*(?:_[a-z0-9]+)*$/
 
 /** A name of at most 63 bytes that two columns never share. */
 function indexName(table: string, column: string): string {
-  const plain = `${INDEX_NAME.prefix}${table}__${column}${INDEX_NAME.suffix}`
+  const { prefix, suffix } = INDEX_NAME
+  const plain = `${prefix}${table}__${column}${suffix}`
   if (plain.length <= 63 && PLAIN.test(table) && PLAIN.test(column)) return plain
-  const digest = createHash('sha256')
-    .update(JSON.stringify([table, column]))
-    .digest('hex')
-    .slice(0, 12)
-  const readable = `${table}_${column}`.replaceAll(/[^a-z0-9_]/g, '').slice(0, 36)
-  return `${INDEX_NAME.prefix}${readable}_${digest}${INDEX_NAME.suffix}`
+  return digestName(prefix, [table, column], suffix)
 }
 
 /** The statement that makes an index. Concurrently it locks nobody out, and cannot be in a transaction. */

@@ -1,7 +1,7 @@
 import type { Resource } from '../../ir/model.js'
 import { id, join, sql } from './fragment.js'
 import { grantObject } from './grants.js'
-import { ROLES } from './names.js'
+import { boundedName, ROLES } from './names.js'
 import type { SqlObject } from './object.js'
 import { gateSql, type RoleView } from './policies.js'
 
@@ -29,14 +29,15 @@ export function listerObjects(resource: Resource): readonly SqlObject[] {
     unchangeable: []
   })
   if (guard === null) return [{ ...grant, derived: true }]
-  const [name, target] = [id(`twinrule_${table}_list`), sql`public.${id(table)}`]
+  const named = boundedName('twinrule_', table, '_list')
+  const [name, target] = [id(named), sql`public.${id(table)}`]
   const drop = sql`DROP POLICY IF EXISTS ${name} ON ${target};`
   const create = sql`CREATE POLICY ${name} ON ${target}
   AS PERMISSIVE FOR SELECT TO ${id(LISTER.role)}
   USING (\n    ${guard}\n  );`
   const policy = {
     kind: 'policy',
-    name: `twinrule_${table}_list`,
+    name: named,
     table,
     derived: true,
     up: join([drop, create], '\n'),

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { flaggedRole } from '../../ir/principal.js'
 
 /** The schema of everything generated. */
@@ -70,3 +71,23 @@ export function helperOf(attribute: string): FunctionName {
 
 /** The function that says who a transaction belongs to, null without a valid context. Policies ask it first. */
 export const VERIFIED_USER = helperOf('id')
+
+/** The most bytes of a name (manual, 4.1.1). PostgreSQL cuts longer ones off without an error. */
+const LONGEST = 63
+
+/** The name of what is made for a table: whole where it fits, else cut and told from others by a digest. */
+export function boundedName(prefix: string, stem: string, suffix: string): string {
+  const whole = `${prefix}${stem}${suffix}`
+  return Buffer.byteLength(whole) <= LONGEST ? whole : digestName(prefix, [stem], suffix)
+}
+
+/** A name of at most 63 bytes that two lists of parts never share. */
+export function digestName(prefix: string, parts: readonly string[], suffix: string): string {
+  const digest = createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 12)
+  const room = LONGEST - `${prefix}_${digest}${suffix}`.length
+  const readable = parts
+    .join('_')
+    .replaceAll(/[^a-z0-9_]/g, '')
+    .slice(0, Math.min(36, room))
+  return `${prefix}${readable}_${digest}${suffix}`
+}

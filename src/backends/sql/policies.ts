@@ -6,7 +6,7 @@ import { flaggedRole } from '../../ir/principal.js'
 import { block, type Fragment, id, join, sql } from './fragment.js'
 import { type Command, commandSql, grantObject, type TableGrant } from './grants.js'
 import { guarded, openHalf } from './guarded.js'
-import { ROLES } from './names.js'
+import { boundedName, ROLES } from './names.js'
 import type { SqlObject } from './object.js'
 import { type Row, tableRow } from './terms.js'
 
@@ -224,7 +224,8 @@ function rlsObject(table: string): SqlObject {
 
 /** The name of a generated policy, by which others can tell it from a hand-written one. */
 export function policyName(table: string, command: string, view: RoleView): string {
-  return `twinrule_${table}_${command.toLowerCase()}${view.flag === null ? '' : `_${view.flag.slice(3)}`}`
+  const flag = view.flag === null ? '' : `_${view.flag.slice(3)}`
+  return boundedName('twinrule_', table, `_${command.toLowerCase()}${flag}`)
 }
 
 function policyObject(table: string, view: RoleView, { command, clauses }: CommandSql): SqlObject {

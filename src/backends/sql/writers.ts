@@ -1,7 +1,7 @@
 import type { CommandGate } from '../../ir/gates.js'
 import type { Bundle, Resource } from '../../ir/model.js'
 import { type Fragment, id, join, lit, sql } from './fragment.js'
-import { ROLES } from './names.js'
+import { boundedName, ROLES } from './names.js'
 import type { SqlObject } from './object.js'
 import { gateSql, roleViews } from './policies.js'
 import { CALLER_ROLE, writerRoles } from './roles.js'
@@ -58,8 +58,9 @@ function writerPolicy(
   bundle: Bundle
 ): SqlObject {
   const old = sql`  USING (\n    ${forCaller(resource, using, bundle)}\n  )`
-  const name = `twinrule_${table}_${role.replace('twinrule_', '')}`
-  if (command === 'DELETE') return policy(table, `${name}_delete`, sql`FOR DELETE TO ${id(role)}\n${old}`)
+  const writer = role.replace('twinrule_', '')
+  const name = boundedName('twinrule_', table, command === 'DELETE' ? `_${writer}_delete` : `_${writer}`)
+  if (command === 'DELETE') return policy(table, name, sql`FOR DELETE TO ${id(role)}\n${old}`)
   const next =
     check === null
       ? sql`  WITH CHECK (true)`
@@ -113,7 +114,7 @@ export function writerReads(bundle: Bundle): readonly SqlObject[] {
     if (table === null || !(written.includes(resource) || related.includes(table))) return []
     return policy(
       table,
-      `twinrule_${table}_writers`,
+      boundedName('twinrule_', table, '_writers'),
       sql`FOR SELECT TO ${join(roles.map(id), ', ')} USING (true)`
     )
   })

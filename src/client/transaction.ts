@@ -83,7 +83,8 @@ export async function begin(
   let outcome = await send()
   if (isPreparing && stateOf(outcome.error) === UNKNOWN_STATEMENT) {
     tenants.isPreparing = false
-    if (connected.status === 'E') await sent(connected, [plain('ROLLBACK')])
+    // a connection that breaks here is what failed: the statement that was not there is no longer to be told of
+    if (connected.status === 'E') outcome = await sent(connected, [plain('ROLLBACK')])
     if (connected.status === 'I') outcome = await send()
   }
   if (outcome.error === undefined) return outcome.results

@@ -61,6 +61,32 @@ t.test('a server that has forgotten what was prepared is asked again, without', 
   await t.rejects(missing, { code: '26000' }, 'a statement of the application that is not there is an error')
 })
 
+t.test('a connection that breaks before it is asked again fails as a broken connection', async t => {
+  const database = await demoDatabase(t, await exampleBundle())
+  const pool = new pg.Pool({ connectionString: database.url('twinrule_app'), max: 1 })
+  pool.on('error', () => {})
+  t.teardown(() => pool.end())
+  const tenants = tenantPool(pool, { key: TEST_KEY })
+  await tenantQuery(tenants, ada, BY_ID)
+  const { rows } = await pool.query<{ name: string }>(
+    "SELECT name FROM pg_prepared_statements WHERE statement <> 'BEGIN' AND NOT from_sql"
+  )
+  for (const { name } of rows) await pool.query(`DEALLOCATE ${pg.escapeIdentifier(name)}`)
+  pool.once('acquire', client => {
+    const { query } = client
+    let groups = 0
+    t.intercept(client, 'query', {
+      value(...given: [never]) {
+        // the first group fails for want of the statement, in a transaction; the second is the ROLLBACK
+        if (++groups === 2) client.connection.stream.destroy()
+        return query.apply(client, given)
+      }
+    })
+  })
+  await t.rejects(tenantQuery(tenants, ada, BY_ID), { message: /terminated|closed|not queryable/ })
+  t.equal((await tenantQuery(tenants, ada, BY_ID)).rows.length, 1, 'and the next one goes on without')
+})
+
 const PLAIN = `version: 1
 context: plain
 principal: { id: uuid, tenant_id: uuid }

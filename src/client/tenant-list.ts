@@ -1,4 +1,5 @@
 import type { ContextPrincipal } from '../db/context-token.js'
+import { expectRevision, INSTALLED_REVISION } from '../db/facts.js'
 import { type ListPage, listFault, planList } from '../db/list.js'
 import type { ListQuery } from '../db/list-query.js'
 import type { Bundle } from '../ir/model.js'
@@ -10,6 +11,7 @@ import { begin, plain, withConnection } from './transaction.js'
  * `listResources` of a user in a tenant, in a transaction of its own and in one round trip: BEGIN, the context, the role
  * for lists, the statement and COMMIT are one message.
  *
+ * @param revision the page is refused unless the policies in the database were of this revision when it was read
  * @throws RequestError TWR_REQUEST_LIST or TWR_REQUEST_CURSOR for a query that is none; DatabaseError TWR_DB_NOT_MEMBER,
  * TWR_DB_TRANSACTION inside of `withTenant`, and for whatever the database cannot do
  */
@@ -17,7 +19,8 @@ export async function tenantList(
   tenants: TenantPool,
   principal: ContextPrincipal,
   bundle: Bundle,
-  query: ListQuery
+  query: ListQuery,
+  { revision }: { readonly revision?: string } = {}
 ): Promise<ListPage> {
   const { statement, enter, page } = planList(bundle, query)
   if (statement === null) return page([])
@@ -27,6 +30,8 @@ export async function tenantList(
     return [
       ...(enter === null ? [] : [plain(enter, isPrepared)]),
       { text, values, types, rowMode, isPrepared, hasRows: true },
+      // safety: after the list, whose locks keep a migration from changing the policies before the transaction ends
+      ...(revision === undefined ? [] : [{ text: INSTALLED_REVISION, isPrepared, hasRows: true }]),
       plain('COMMIT', isPrepared)
     ]
   }
@@ -35,5 +40,7 @@ export async function tenantList(
       throw listFault(cause, query)
     })
   )
-  return page((results.at(-2)?.rows ?? []) as unknown as readonly (readonly unknown[])[])
+  const listed = results.at(revision === undefined ? -2 : -3)
+  if (revision !== undefined) expectRevision(results.at(-2)?.rows[0]?.revision ?? null, revision)
+  return page((listed?.rows ?? []) as unknown as readonly (readonly unknown[])[])
 }

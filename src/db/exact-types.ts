@@ -11,12 +11,15 @@ const PARSE_ARRAY = (pg.types.getTypeParser as (oid: number) => (text: string) =
  * Type parsers for `new pg.Client({ types: exactTypes })` or a pool: rows arrive as the engine wants them. By default
  * `pg` cuts timestamptz to milliseconds and moves date into the local time zone, because it makes a Date of both.
  *
+ * Set for one statement, `pg` passes them on as the list of parameter types too, so they are an empty list: the embedded
+ * database reads it.
+ *
  * @see PostgreSQL manual, 8.1, 8.5; node-postgres, "Types"
  */
-export const exactTypes: CustomTypesConfig = {
+export const exactTypes: CustomTypesConfig = Object.assign([], {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
     if (format !== 'binary' && AS_TEXT.has(oid)) return (text: string) => text
     if (format !== 'binary' && ARRAYS_AS_TEXT.has(oid)) return PARSE_ARRAY
     return pg.types.getTypeParser(oid, format as 'text')
   }) as CustomTypesConfig['getTypeParser']
-}
+})

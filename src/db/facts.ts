@@ -40,6 +40,9 @@ const READ = {
   text: 'SELECT twinrule.decision_facts($1::text[], $2::text[], $3::text[], $4::text[]) AS facts'
 }
 
+/** Asks which policies the database holds; for the service's login, and in the role for lists. */
+export const INSTALLED_REVISION = 'SELECT twinrule.installed_revision() AS revision'
+
 /** Facts through a pool: one round trip and one snapshot for a decision or a whole batch. */
 export function createFactsReader(pool: Pool): FactsReader {
   return {
@@ -63,9 +66,7 @@ export function createFactsReader(pool: Pool): FactsReader {
       }
     },
     async ready(revision) {
-      const { rows } = await pool
-        .query<{ revision: string | null }>('SELECT twinrule.installed_revision() AS revision')
-        .catch(refuse)
+      const { rows } = await pool.query<{ revision: string | null }>(INSTALLED_REVISION).catch(refuse)
       expectRevision(rows[0]?.revision ?? null, revision)
     },
     close: () => pool.end()

@@ -1,3 +1,4 @@
+import { ROLES } from '../backends/sql/names.js'
 import { DatabaseError, TwinruleError } from '../errors/errors.js'
 
 /** SQLSTATEs that mean "not now" or "not you": the login, the connection, shutdown, resources (manual, appendix A). */
@@ -5,8 +6,24 @@ const UNREACHABLE = /^(?:08|28|53|57P0[1-5]|3D000)/
 /** The schema, function or table of the facts is not there, or not for this login. */
 const NOT_MIGRATED = new Set(['3F000', '42883', '42P01'])
 
+/** What a login is for, and which one is. */
+export interface LoginUse {
+  readonly purpose: string
+  readonly hint: string
+}
+
+const FACTS: LoginUse = {
+  purpose: 'the facts of decisions',
+  hint: `set DATABASE_URL to the login ${ROLES.service}, which \`twinrule migrate\` creates`
+}
+/** Reading lists. */
+export const LISTS: LoginUse = {
+  purpose: 'lists',
+  hint: `log in as ${ROLES.app}, which \`twinrule migrate\` creates`
+}
+
 /** A failed statement or connection as a DatabaseError. The message names no value and no other tenant's id. */
-export function databaseFault(cause: unknown): TwinruleError {
+export function databaseFault(cause: unknown, { purpose, hint } = FACTS): TwinruleError {
   if (cause instanceof TwinruleError) return cause
   const sqlstate = stateOf(cause)
   const why = cause instanceof Error ? cause.message : String(cause)
@@ -18,9 +35,9 @@ export function databaseFault(cause: unknown): TwinruleError {
     })
   }
   if (sqlstate === '42501') {
-    return new DatabaseError('TWR_DB_UNSAFE_ROLE', `the login may not read the facts of decisions: ${why}`, {
+    return new DatabaseError('TWR_DB_UNSAFE_ROLE', `the login may not read ${purpose}: ${why}`, {
       sqlstate,
-      hint: 'set DATABASE_URL to the login twinrule_service, which `twinrule migrate` creates',
+      hint,
       cause
     })
   }

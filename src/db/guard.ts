@@ -3,7 +3,7 @@ import { OWNER_ROLES, ROLES } from '../backends/sql/names.js'
 import { TENANCY_POLICIES } from '../backends/sql/tenancy.js'
 import { DatabaseError } from '../errors/errors.js'
 import type { Bundle } from '../ir/model.js'
-import { expectRevision } from './facts.js'
+import { expectRevision, INSTALLED_REVISION } from './facts.js'
 import { databaseFault } from './fault.js'
 import { oldServer, UPDATE_SERVER } from './server-version.js'
 
@@ -59,15 +59,11 @@ const TENANCY = TENANCY_POLICIES.map(({ table }) => table)
  * @throws DatabaseError TWR_DB_UNSAFE_ROLE, TWR_DB_OLD_SERVER, TWR_DB_NOT_MIGRATED (all exit 78) or TWR_DB_UNREACHABLE
  */
 export async function guardLogin(pool: Pool, bundle: Bundle, options: GuardOptions = {}): Promise<void> {
-  const { rows } = await pool.query<Login>(LOOK, [OWNER_ROLES, guardedTables(bundle)]).catch(refuse)
-  const [login] = rows
-  if (login === undefined) throw new DatabaseError('TWR_DB_FAULT', 'the database did not describe the login')
-  refuseUnsafe(login)
+  const login = await lookAt(pool, bundle)
+  refuseUnsafe(login, `set DATABASE_URL to the login ${ROLES.service}`)
   refuseOldServer(login, options)
   if (!login.migrated) expectRevision(null, bundle.revision)
-  const { rows: installed } = await pool
-    .query<{ revision: string | null }>('SELECT twinrule.installed_revision() AS revision')
-    .catch(refuse)
+  const { rows: installed } = await pool.query<{ revision: string | null }>(INSTALLED_REVISION).catch(refuse)
   expectRevision(installed[0]?.revision ?? null, bundle.revision)
   refuseAny('tables without forced row-level security', login.missing)
 }
@@ -75,6 +71,23 @@ export async function guardLogin(pool: Pool, bundle: Bundle, options: GuardOptio
 /** The tables that nobody may change, and on which no others may have policies. */
 export function guardedTables({ resources }: Bundle): readonly string[] {
   return [...TENANCY, ...resources.flatMap(({ table }) => (table === null ? [] : [table]))]
+}
+
+/**
+ * Makes sure that lists are read as a login which can neither bypass nor change the policies, of a database that
+ * {@link guardLogin} has looked at.
+ *
+ * @throws DatabaseError TWR_DB_UNSAFE_ROLE (exit 78) or TWR_DB_UNREACHABLE
+ */
+export async function guardListLogin(pool: Pool, bundle: Bundle): Promise<void> {
+  refuseUnsafe(await lookAt(pool, bundle), `set TWINRULE_LIST_DATABASE_URL to the login ${ROLES.app}`)
+}
+
+async function lookAt(pool: Pool, bundle: Bundle): Promise<Login> {
+  const { rows } = await pool.query<Login>(LOOK, [OWNER_ROLES, guardedTables(bundle)]).catch(refuse)
+  const [login] = rows
+  if (login === undefined) throw new DatabaseError('TWR_DB_FAULT', 'the database did not describe the login')
+  return login
 }
 
 /** @throws DatabaseError TWR_DB_NOT_MIGRATED when something was found */
@@ -92,7 +105,7 @@ function refuseOldServer({ version }: Login, { allowOldServer, log }: GuardOptio
   log?.(`warning: ${problem}`)
 }
 
-function refuseUnsafe({ login, powers, memberships, owned }: Login): void {
+function refuseUnsafe({ login, powers, memberships, owned }: Login, remedy: string): void {
   const reasons = [
     ...(powers ?? []).map(power => `it is ${power}`),
     ...(memberships ?? []).map(role => `it belongs to ${role}`),
@@ -103,7 +116,7 @@ function refuseUnsafe({ login, powers, memberships, owned }: Login): void {
     'TWR_DB_UNSAFE_ROLE',
     `the login ${login} is not under the policies: ${reasons.join(', ')}`,
     {
-      hint: `set DATABASE_URL to the login ${ROLES.service}, which \`twinrule migrate --database URL\` creates`
+      hint: `${remedy}, which \`twinrule migrate --database URL\` creates`
     }
   )
 }

@@ -9,7 +9,7 @@ import type { Bundle } from '../ir/model.js'
 import type { Column } from '../ir/types.js'
 import { canonical } from '../ir/values.js'
 import { exactTypes } from './exact-types.js'
-import { databaseFault } from './fault.js'
+import { databaseFault, LISTS } from './fault.js'
 import { badCursor, cursorOf, type Place, placeOf } from './list-cursor.js'
 import { type CheckedQuery, checkQuery, type ListQuery, type Parameter } from './list-query.js'
 
@@ -184,7 +184,7 @@ function textOrNull(value: JsonValue | undefined): string | null {
 /** What a failure of the statement of a list is to whoever asked for it. */
 export function listFault(cause: unknown, { cursor }: ListQuery): Error {
   if (cause instanceof DatabaseError) return cause
-  return isBadValue(cause) && cursor !== undefined ? badCursor() : databaseFault(cause)
+  return isBadValue(cause) && cursor !== undefined ? badCursor() : databaseFault(cause, LISTS)
 }
 
 /** Whether a parameter was refused: class 22, data exception (manual, appendix A). */

@@ -4,6 +4,7 @@ import { readSnapshot } from '../db/catalog/read.js'
 import { readRecord } from '../db/catalog/record.js'
 import { type CatalogScope, catalogScope } from '../db/catalog/scope.js'
 import type { Fingerprint } from '../db/catalog/verified.js'
+import { INSTALLED_REVISION } from '../db/facts.js'
 import { databaseFault } from '../db/fault.js'
 import type { Bundle } from '../ir/model.js'
 import type { DriftFinding, DriftReport } from './finding.js'
@@ -87,9 +88,7 @@ async function see(database: ClientBase | Pool, scope: CatalogScope): Promise<Se
 /** What the database says of itself. That it says nothing is a finding and no fault. */
 async function readWritten(database: ClientBase | Pool) {
   try {
-    const { rows } = await database.query<{ revision: string | null }>(
-      'SELECT twinrule.installed_revision() AS revision'
-    )
+    const { rows } = await database.query<{ revision: string | null }>(INSTALLED_REVISION)
     return { record: await readRecord(database), installed: rows[0]?.revision ?? null }
   } catch (cause) {
     const fault = databaseFault(cause)

@@ -115,6 +115,7 @@ export const CODES = {
   TWR_REQUEST_NOT_FOUND: { title: 'There is no such endpoint', exit: 1 },
   TWR_REQUEST_METHOD: { title: 'The endpoint does not take this method', exit: 1 },
   TWR_REQUEST_LIST: { title: 'A list cannot be made as it was asked for', exit: 1 },
+  TWR_REQUEST_NO_LISTS: { title: 'The service was started without a login for lists', exit: 1 },
   TWR_REQUEST_CURSOR: { title: 'The cursor is not one of this list', exit: 1 },
   TWR_REQUEST_DRAINING: { title: 'The service is shutting down', exit: 1 },
   TWR_REQUEST_OVERLOADED: { title: 'Too many requests are in flight', exit: 1 },

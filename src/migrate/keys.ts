@@ -44,6 +44,12 @@ export async function addKey(client: ClientBase, key: ContextKey): Promise<boole
   })
 }
 
+/** Puts a key in the place of the one of the same name, where nobody else can have that. */
+export async function renewKey(client: ClientBase, key: ContextKey): Promise<void> {
+  await client.query(`DELETE FROM twinrule.context_keys WHERE kid = $1 AND purpose = 'token'`, [key.kid])
+  await addKey(client, key)
+}
+
 /**
  * Ends a key: from the next `set_tenant_context` on its tokens are refused. Transactions that began go on.
  *

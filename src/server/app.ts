@@ -14,6 +14,7 @@ import type { ServerConfig } from './config.js'
 import { createDecider, createStatelessDecider } from './decider.js'
 import { createDriftWatch, type DriftWatch, type Look } from './drift-watch.js'
 import { refusal } from './error-reply.js'
+import type { Lister } from './lister.js'
 import { requireApiKey } from './plugins/callers.js'
 import { drainOnClose } from './plugins/drain.js'
 import { replyToErrors } from './plugins/errors.js'
@@ -22,14 +23,17 @@ import { acceptStrictJson } from './plugins/json.js'
 import { trackRequests } from './plugins/requests.js'
 import { authorizeRoutes } from './routes/authorize.js'
 import { healthRoutes } from './routes/health.js'
+import { listRoutes } from './routes/list.js'
 
 /**
- * What a service is made of. It owns `facts` from here on and closes it when it closes. Without `facts` it is stateless:
- * callers bring all facts with their questions.
+ * What a service is made of. It owns `facts` and `lister` from here on and closes them when it closes. Without `facts`
+ * it is stateless: callers bring all facts with their questions.
  */
 export interface AppOptions {
   readonly engine: Engine
   readonly facts: FactsReader | null
+  /** Reads lists; without it there are none. */
+  readonly lister?: Lister
   readonly config: Pick<
     ServerConfig,
     'apiKeys' | 'maxInFlight' | 'maxBatch' | 'factsTimeoutMs' | 'driftInterval' | 'logLevel'
@@ -60,7 +64,7 @@ const SHORT_KEY = 16
  *
  * @throws ConfigError when there is no API key
  */
-export function buildApp({ engine, facts, config, look, logger }: AppOptions): FastifyInstance {
+export function buildApp({ engine, facts, lister, config, look, logger }: AppOptions): FastifyInstance {
   if (config.apiKeys.length === 0) {
     throw new ConfigError('TWR_CONFIG', 'TWINRULE_API_KEYS is not set', {
       hint: 'set it to one or more keys that callers present, separated by commas; `openssl rand -hex 32` makes one'
@@ -70,7 +74,10 @@ export function buildApp({ engine, facts, config, look, logger }: AppOptions): F
   trackRequests(app)
   replyToErrors(app)
   acceptStrictJson(app)
-  drainOnClose(app, facts)
+  drainOnClose(
+    app,
+    [facts, lister].flatMap(one => one ?? [])
+  )
   const drift = look === undefined ? null : watchDrift(app, look, config.driftInterval)
   healthRoutes(app, { facts, drift, revision: engine.revision, timeoutMs: config.factsTimeoutMs })
   app.register(async api => {
@@ -81,6 +88,13 @@ export function buildApp({ engine, facts, config, look, logger }: AppOptions): F
         ? createStatelessDecider(engine)
         : createDecider(engine, trusted(facts, drift), config.factsTimeoutMs)
     authorizeRoutes(api, { decider, maxBatch: config.maxBatch })
+    listRoutes(api, {
+      isStateless: facts === null,
+      lister,
+      drift,
+      revision: engine.revision,
+      timeoutMs: config.factsTimeoutMs
+    })
   })
 
   app.log.info({ revision: engine.revision, resources: engine.bundle.resources.length }, 'policies loaded')

@@ -11,6 +11,14 @@ export const ENVIRONMENT = {
     default: null,
     meaning: "PostgreSQL URL of the service's own login; without it, the embedded database"
   },
+  TWINRULE_LIST_DATABASE_URL: {
+    default: null,
+    meaning: 'PostgreSQL URL of the login twinrule_app, by which lists are read; without it, there are none'
+  },
+  TWINRULE_CONTEXT_KEY: {
+    default: null,
+    meaning: 'Key that signs for whom a list is read, as `twinrule keys add` prints it'
+  },
   TWINRULE_API_KEYS: { default: null, meaning: 'Keys that callers may present, separated by commas' },
   TWINRULE_MAX_IN_FLIGHT: {
     default: 64,
@@ -52,6 +60,8 @@ export interface ServerConfig {
   readonly port: number
   readonly logLevel: (typeof LOG_LEVELS)[number]
   readonly databaseUrl: string | undefined
+  readonly listDatabaseUrl: string | undefined
+  readonly contextKey: string | undefined
   /** May be empty here: a demo makes its own key. `buildApp` refuses to go without one. */
   readonly apiKeys: readonly string[]
   readonly maxInFlight: number
@@ -77,6 +87,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     port: whole('PORT'),
     logLevel: oneOf('LOG_LEVEL', text('LOG_LEVEL')) ?? ENVIRONMENT.LOG_LEVEL.default,
     databaseUrl: text('DATABASE_URL') ?? undefined,
+    listDatabaseUrl: text('TWINRULE_LIST_DATABASE_URL') ?? undefined,
+    contextKey: text('TWINRULE_CONTEXT_KEY') ?? undefined,
     apiKeys: readKeys(text('TWINRULE_API_KEYS') ?? ''),
     maxInFlight: whole('TWINRULE_MAX_IN_FLIGHT'),
     maxBatch: whole('TWINRULE_MAX_BATCH'),

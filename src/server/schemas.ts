@@ -1,6 +1,7 @@
 import type { ReasonCode } from '../engine/request.js'
 
-type Members = Readonly<Record<string, unknown>>
+/** The members of a JSON object. */
+export type Members = Readonly<Record<string, unknown>>
 
 /** A subject or a resource. */
 export interface Entity {

@@ -20,7 +20,8 @@ export interface Planned {
 /** Such a question, or its answer when no fact can change it. */
 export type Step = { readonly answer: Answer } | Planned
 
-const REASONS = {
+/** Why there is no principal, for people. */
+export const REASONS = {
   unknown_subject: 'there is no active subject with this id',
   no_tenant: 'the subject is not an active member of any active tenant',
   several_tenants:

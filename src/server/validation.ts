@@ -1,5 +1,5 @@
 import { InvalidBody } from './invalid-body.js'
-import { type Batch, type Question, SEMANTICS, type Semantic } from './schemas.js'
+import { type Batch, type Members, type Question, SEMANTICS, type Semantic } from './schemas.js'
 
 /** Names and ids longer than this are refused: no policy, uuid or table has one. In UTF-16 code units. */
 const MAX_NAME = 256
@@ -58,25 +58,30 @@ function checkEntity(value: unknown, at: string): void {
   if (properties !== undefined) objectAt(properties, `${at}/properties`)
 }
 
-function checkName(value: unknown, at: string, name: string): void {
+/** A name or an id. @throws InvalidBody */
+export function checkName(value: unknown, at: string, name: string): string {
   if (typeof value !== 'string') throw invalid(`${at}/${name}`, 'must be a string')
   if (value.length > MAX_NAME) {
     throw invalid(`${at}/${name}`, `must not be longer than ${MAX_NAME} characters`)
   }
+  return value
 }
 
-function objectAt(value: unknown, at: string): Readonly<Record<string, unknown>> {
+/** The value at a path, which must be an object. @throws InvalidBody */
+export function objectAt(value: unknown, at: string): Members {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw invalid(at, 'must be an object')
   }
-  return value as Readonly<Record<string, unknown>>
+  return value as Members
 }
 
-function missing(path: string): InvalidBody {
-  return invalid(path, 'is missing')
+/** That a member is not there. */
+export function missing(path: string, hint?: string): InvalidBody {
+  return invalid(path, 'is missing', hint)
 }
 
-function invalid(path: string, problem: string): InvalidBody {
+/** That the member at a path is wrong. */
+export function invalid(path: string, problem: string, hint?: string): InvalidBody {
   const name = path === '' ? 'the body' : path.slice(1).replaceAll('/', '.')
-  return new InvalidBody(path, `${name} ${problem}`)
+  return new InvalidBody(path, `${name} ${problem}`, hint)
 }

@@ -40,7 +40,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'advise',
     'leakcheck',
     'generate',
-    'server'
+    'server',
+    'client'
   ],
   'index.ts': [
     'errors',

@@ -216,7 +216,8 @@ function installedRevision(): FunctionSpec {
   const body = sql`BEGIN
   RETURN (SELECT s.revision FROM twinrule.state AS s);
 END`
-  return definer('installed_revision', [], sql`text`, [ROLES.service], body)
+  // a list is of the policy that its statement was made from, so whoever reads one may ask which policy there is
+  return definer('installed_revision', [], sql`text`, [ROLES.service, ROLES.lister], body)
 }
 
 /** What the catalog looked like after the last migration, for those who look whether it still does. */

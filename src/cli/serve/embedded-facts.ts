@@ -1,14 +1,19 @@
+import { newContextKey } from '../../db/context-token.js'
 import { openEmbedded, refuseInProduction } from '../../db/embedded.js'
 import { createFactsReader } from '../../db/facts.js'
+import { renewKey } from '../../migrate/keys.js'
 import { migrate } from '../../migrate/migrate.js'
 import { variable } from '../io.js'
+import { embeddedLister } from './embedded-lister.js'
 import type { FactsSource, FactsSourceOptions } from './facts-source.js'
 import { lockFolder } from './folder-lock.js'
 
 /** Where the embedded database keeps its data, seen from the working directory. */
 const DATA_DIR = '.twinrule/data'
+/** The name of the key that signs for whom lists are read. Nobody else has it, so each start makes it anew. */
+const KID = 'embedded'
 
-/** Facts from an embedded database, brought to the policy first. */
+/** Facts and lists from an embedded database, brought to the policy first. */
 export async function embeddedFacts({
   bundle,
   config,
@@ -22,6 +27,7 @@ export async function embeddedFacts({
   const unlock = await lockFolder(dataDir)
   try {
     io.err(`DATABASE_URL is not set: starting an embedded PostgreSQL in ${dataDir}\n`)
+    const key = bundle.context === 'plain' ? null : newContextKey(KID)
     const { pool, close } = await openEmbedded({
       dataDir,
       env: io.env,
@@ -36,9 +42,13 @@ export async function embeddedFacts({
           ...folder
         })
         for (const step of steps) io.err(`  ${step}\n`)
+        if (key !== null) await renewKey(client, key)
       }
     })
-    return { facts: { ...createFactsReader(pool), close: () => close().finally(unlock) } }
+    return {
+      facts: { ...createFactsReader(pool), close: () => close().finally(unlock) },
+      lister: embeddedLister(pool, bundle, key)
+    }
   } catch (error) {
     unlock()
     throw error

@@ -7,6 +7,7 @@ import { createJudgeApart } from '../../drift/apart.js'
 import { createQuickCheck, type Findings } from '../../drift/quick.js'
 import { DatabaseError } from '../../errors/errors.js'
 import type { Bundle } from '../../ir/model.js'
+import type { Lister } from '../../server/lister.js'
 import { ownVersion } from '../version.js'
 import type { FactsSource, FactsSourceOptions } from './facts-source.js'
 
@@ -15,11 +16,12 @@ const MODELS_OF_SERVICE = 20_000
 /** Findings that a refusal to start names. */
 const SHOWN = 5
 
-/** Facts from the server of `url`, whose login is known to be safe. That its catalog is, `checked` tells. */
-export async function serverFacts(
-  url: string,
-  { bundle, config, io }: FactsSourceOptions
-): Promise<FactsSource> {
+/**
+ * Facts, and lists if they are wanted, from the server of `url`, whose logins are known to be safe. That its catalog is,
+ * `checked` tells.
+ */
+export async function serverFacts(url: string, options: FactsSourceOptions): Promise<FactsSource> {
+  const { bundle, config, io } = options
   const pool = createPool(url, {
     size: config.poolSize,
     statementTimeoutMs: config.factsTimeoutMs,
@@ -34,16 +36,24 @@ export async function serverFacts(
     const judge = createJudgeApart(bundle, { maxModels: MODELS_OF_SERVICE })
     const check = createQuickCheck(bundle, ownVersion(), judge)
     const look = () => check(pool)
+    const { listDatabaseUrl } = config
+    const lister =
+      listDatabaseUrl === undefined ? undefined : await openLister(listDatabaseUrl, pool, options)
     const checked = look()
       .then(found => refuseDrift(pool, bundle, found))
-      .catch(error => pool.end().then(() => Promise.reject(error)))
+      .catch(error => Promise.all([pool.end(), lister?.close()]).then(() => Promise.reject(error)))
     // it is awaited later, and may fail before
     checked.catch(() => {})
-    return { facts: createFactsReader(pool), look, checked }
+    return { facts: createFactsReader(pool), look, checked, ...(lister === undefined ? {} : { lister }) }
   } catch (error) {
     await pool.end()
     throw error
   }
+}
+
+/** What plans lists is loaded only where they are wanted. */
+async function openLister(url: string, facts: Pool, options: FactsSourceOptions): Promise<Lister> {
+  return (await import('./server-lister.js')).serverLister(url, facts, options)
 }
 
 /** @throws DatabaseError TWR_DB_NOT_MIGRATED for policies of others, TWR_DB_DRIFT for everything else */

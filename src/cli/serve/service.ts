@@ -32,6 +32,7 @@ export async function startService(
   const config = readConfig(io.env)
   if (stateless) refuseDatabase(config, { demo, migrations })
   refuseUseless(config, migrations)
+  refuseLists(config)
   const apiKeys = keysOf(config, stateless)
   const { bundle, problems } = await loadFolder(policies)
   if (bundle === null) throw new PolicyProblems(problems)
@@ -78,6 +79,14 @@ function refuseUseless({ databaseUrl }: ServerConfig, migrations: string | undef
       hint: 'leave it out, and migrate the server with `twinrule migrate --migrations DIR --database URL`'
     }
   )
+}
+
+/** The embedded database has its own login for lists, and a stateless service no rows. */
+function refuseLists({ databaseUrl, listDatabaseUrl }: ServerConfig): void {
+  if (databaseUrl !== undefined || listDatabaseUrl === undefined) return
+  throw new ConfigError('TWR_CONFIG', 'TWINRULE_LIST_DATABASE_URL is set and DATABASE_URL is not', {
+    hint: 'set DATABASE_URL to the login twinrule_service of the same database, or neither of them'
+  })
 }
 
 /**

@@ -1,5 +1,4 @@
 import type { FastifyInstance } from 'fastify'
-import type { FactsReader } from '../../db/facts.js'
 import { bounded } from '../bounded-facts.js'
 import { describeFault } from '../error-reply.js'
 
@@ -15,8 +14,13 @@ declare module 'fastify' {
   }
 }
 
+/** What reads from the database. */
+interface Closable {
+  close(): Promise<void>
+}
+
 /** Stops in order: readiness turns red, requests in flight are answered, then the database is let go. */
-export function drainOnClose(app: FastifyInstance, facts: FactsReader | null): void {
+export function drainOnClose(app: FastifyInstance, databases: readonly Closable[]): void {
   let draining = false
   let deadline: NodeJS.Timeout | undefined
   app.decorate('isDraining', () => draining)
@@ -36,8 +40,12 @@ export function drainOnClose(app: FastifyInstance, facts: FactsReader | null): v
   // runs when the listener has closed, so no request can still need the database
   app.addHook('onClose', async () => {
     clearTimeout(deadline)
-    await bounded(async () => facts?.close(), CLOSE_FACTS_MS).catch((error: unknown) => {
-      app.log.warn({ fault: describeFault(error) }, 'the database connections did not close')
-    })
+    await Promise.all(
+      databases.map(database =>
+        bounded(async () => database.close(), CLOSE_FACTS_MS).catch((error: unknown) => {
+          app.log.warn({ fault: describeFault(error) }, 'the database connections did not close')
+        })
+      )
+    )
   })
 }

@@ -13,7 +13,8 @@ export function applySteps(
   steps: readonly Step[],
   keys: Readonly<Record<string, readonly string[]>>
 ): DecisionRequest {
-  const copy = structuredClone(request) as {
+  // as it goes over the wire: two places that hold one object become two
+  const copy = JSON.parse(JSON.stringify(request)) as {
     subject: { properties: Members }
     action: { properties?: { changes?: Members } }
     resource: { properties: Members }

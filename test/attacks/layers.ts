@@ -2,7 +2,7 @@ import type { SqlObject } from '../../src/backends/sql/object.js'
 import { mutate, type SqlMutant, type Switch } from './mutants.js'
 
 const SET = /^"twinrule"\."set_tenant_context"\(text\)/
-const FORM: readonly [RegExp, string] = [/IF \$1 IS NULL OR \$1 !~ '[^']*' THEN/, 'IF false THEN']
+const FORM: readonly [RegExp, string] = [/IF \(\$1 ~ [\s\S]*? IS NOT TRUE THEN/, 'IF false THEN']
 const SIGNATURE: readonly [RegExp, string] = [
   /IF part\[6\] IS DISTINCT FROM \([\s\S]*?\) THEN/,
   'IF false THEN'

@@ -20,7 +20,9 @@ export interface Switch {
 const VERIFIED = /^"twinrule"\."verified_context"/
 const SET = /^"twinrule"\."set_tenant_context"\(text\)/
 const SEALING = /^"twinrule"\."(?:verified_context"|set_tenant_context"\(text\))/
-const MEMBERSHIP = /^"twinrule"\."membership"/
+/** Each function that asks for the membership itself. */
+const MEMBERSHIP =
+  /^"twinrule"\."(?:membership|set_tenant_context"\(text\)|get_current_\w+_id|principal_(?!facts)\w+|is_platform_admin|context_(?!user_id"|tenant_id")\w+)/
 const ADMIT = /^"twinrule"\."admit_to_role"/
 const ENTERED = /^"twinrule"\."entered_platform_admin"/
 const READ = /^twinrule_agents_select$/
@@ -91,7 +93,7 @@ const CONTEXT: readonly SqlMutant[] = [
   {
     name: 'the form of a token is not checked',
     object: SET,
-    from: /IF \$1 IS NULL OR \$1 !~ '[^']*' THEN/,
+    from: /IF \(\$1 ~ [\s\S]*? IS NOT TRUE THEN/,
     to: 'IF false THEN'
   },
   {
@@ -103,7 +105,7 @@ const CONTEXT: readonly SqlMutant[] = [
   {
     name: 'a membership is not asked at the start',
     object: SET,
-    from: /IF NOT EXISTS \(SELECT FROM twinrule\.membership[^\n]*THEN/,
+    from: /IF NOT EXISTS \(SELECT m\.user_id[\s\S]*?THEN/,
     to: 'IF false THEN'
   },
   { name: 'the settings stay for the session', object: SET, from: /, true\)/g, to: ', false)' },
@@ -114,13 +116,18 @@ const CONTEXT: readonly SqlMutant[] = [
     from: /RAISE EXCEPTION[^\n]*;/,
     to: 'RETURN true;'
   },
-  { name: 'members who are not active', object: MEMBERSHIP, from: "m.status = 'active' AND ", to: '' },
-  { name: 'tenants that are not active', object: MEMBERSHIP, from: " AND t.status = 'active'", to: '' },
-  { name: 'a member of any tenant', object: MEMBERSHIP, from: ' AND m.tenant_id = in_tenant', to: '' },
+  { name: 'members who are not active', object: MEMBERSHIP, from: /m\.status = 'active' AND /g, to: '' },
+  { name: 'tenants that are not active', object: MEMBERSHIP, from: / AND t\.status = 'active'/g, to: '' },
+  {
+    name: 'a member of any tenant',
+    object: MEMBERSHIP,
+    from: /(?<=m\.user_id = .*) AND m\.tenant_id = .*/g,
+    to: ''
+  },
   {
     name: 'roles of everybody',
     object: MEMBERSHIP,
-    from: 'WHERE r.user_id = m.user_id AND r.tenant_id IS NULL)',
+    from: /WHERE r\.user_id = m\.user_id AND r\.tenant_id IS NULL\)/g,
     to: 'WHERE r.tenant_id IS NULL)'
   },
   {

@@ -2,7 +2,7 @@ import type { Relation } from '../../ir/formula.js'
 import type { Bundle, Column, Resource } from '../../ir/model.js'
 import { type Fragment, id, join, lit, sql } from './fragment.js'
 import type { FunctionSpec } from './function.js'
-import { principalValues, UUID_PATTERN } from './membership.js'
+import { looksLikeUuid, principalValues } from './membership.js'
 import { boundedName, ROLES } from './names.js'
 import type { SqlObject } from './object.js'
 
@@ -85,7 +85,7 @@ function principalFacts(bundle: Bundle): FunctionSpec {
   candidates integer;
   answer jsonb;
 BEGIN
-  IF subject ~ ${UUID_PATTERN} THEN
+  IF ${looksLikeUuid(sql`subject`)} THEN
     known_user := subject::uuid;
   END IF;
   IF tenant IS NULL THEN
@@ -95,7 +95,7 @@ BEGIN
     ) INTO candidates, chosen
     FROM public.user_tenants AS m JOIN public.tenants AS t ON t.id = m.tenant_id
     WHERE m.user_id = known_user AND m.status = 'active' AND t.status = 'active' AND t.deleted_at IS NULL;
-  ELSIF tenant ~ ${UUID_PATTERN} THEN
+  ELSIF ${looksLikeUuid(sql`tenant`)} THEN
     chosen := tenant::uuid;
   END IF;
   SELECT jsonb_build_object(${join(pairs, ', ')}) INTO answer
@@ -170,7 +170,7 @@ const INT_GUARD = sql`(CASE WHEN $2 ~ '^(0|-?[1-9][0-9]{0,18})$'
 function keyMatch({ type }: Column): { guard: Fragment; value: Fragment } | null {
   switch (type.kind) {
     case 'uuid':
-      return { guard: sql`$2 ~ ${UUID_PATTERN}`, value: sql`$2::uuid` }
+      return { guard: looksLikeUuid(sql`$2`), value: sql`$2::uuid` }
     case 'int':
       return { guard: INT_GUARD, value: sql`$2::bigint` }
     case 'text':

@@ -6,8 +6,17 @@ import { accessorOf, CLAIMS, type FunctionName, helperOf, ROLES, SCHEMA, SETTING
 import { readingRoles, writerRoles } from './roles.js'
 import { raiseContext } from './seal.js'
 
-/** Characters of a uuid as PostgreSQL prints it. Tested before the cast, so that a malformed setting is no error. */
-export const UUID_PATTERN = sql`'^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'`
+/** Where the hyphens of a uuid are. */
+const UUID_PLACES = sql`'________-____-____-____-____________'`
+const UUID_GROUPS = sql`'^[0-9a-fA-F]+-[0-9a-fA-F]+-[0-9a-fA-F]+-[0-9a-fA-F]+-[0-9a-fA-F]+$'`
+
+/**
+ * Whether a text is a uuid with hyphens. Tested before a cast, so that a malformed one is no error. The places are tested
+ * apart, because expressions that count (`{8}`) are slow.
+ */
+export function looksLikeUuid(text: Fragment): Fragment {
+  return sql`(${text} LIKE ${UUID_PLACES} AND ${text} ~ ${UUID_GROUPS})`
+}
 
 /** The value of a setting; null before its first use in a session, empty after the transaction that set it. */
 export const setting = (name: string): Fragment => sql`current_setting(${lit(name)}, true)`
@@ -22,7 +31,23 @@ export function flags(bundle: Bundle): readonly string[] {
 
 const MEMBERSHIP = sql`TABLE (user_id uuid, tenant_id uuid, tenant_type text, tenant_status text, tenant_role text, roles text[], global_roles text[])`
 
-/** The one definition of a valid principal: an active member of an active tenant. */
+/**
+ * The one definition of a valid principal: an active member of an active tenant. It stands in each function that asks,
+ * which then reads no more of it than it needs; a call would cost as much again.
+ */
+export function membershipOf(user: Fragment, tenant: Fragment): Fragment {
+  return sql`SELECT m.user_id, m.tenant_id, t.type AS tenant_type, t.status AS tenant_status, m.role AS tenant_role,
+    ARRAY(
+      SELECT DISTINCT r.role COLLATE "C" FROM public.user_roles AS r
+      WHERE r.user_id = m.user_id AND (r.tenant_id IS NULL OR r.tenant_id = m.tenant_id) ORDER BY 1
+    ) AS roles,
+    ARRAY(SELECT r.role FROM public.user_roles AS r WHERE r.user_id = m.user_id AND r.tenant_id IS NULL) AS global_roles
+  FROM public.user_tenants AS m JOIN public.tenants AS t ON t.id = m.tenant_id
+  WHERE m.user_id = ${user} AND m.tenant_id = ${tenant}
+    AND m.status = 'active' AND t.status = 'active' AND t.deleted_at IS NULL`
+}
+
+/** {@link membershipOf} for the functions of other owners. */
 export function membership(): FunctionSpec {
   return {
     name: 'membership',
@@ -38,15 +63,7 @@ export function membership(): FunctionSpec {
     body: sql`#variable_conflict use_column
 BEGIN
   RETURN QUERY
-  SELECT m.user_id, m.tenant_id, t.type, t.status, m.role,
-    ARRAY(
-      SELECT DISTINCT r.role COLLATE "C" FROM public.user_roles AS r
-      WHERE r.user_id = m.user_id AND (r.tenant_id IS NULL OR r.tenant_id = m.tenant_id) ORDER BY 1
-    ),
-    ARRAY(SELECT r.role FROM public.user_roles AS r WHERE r.user_id = m.user_id AND r.tenant_id IS NULL)
-  FROM public.user_tenants AS m JOIN public.tenants AS t ON t.id = m.tenant_id
-  WHERE m.user_id = of_user AND m.tenant_id = in_tenant
-    AND m.status = 'active' AND t.status = 'active' AND t.deleted_at IS NULL;
+  ${membershipOf(sql`of_user`, sql`in_tenant`)};
 END`
   }
 }
@@ -82,7 +99,9 @@ export function principalValues(bundle: Bundle): readonly PrincipalValue[] {
 }
 
 /** The row `m` of the current principal, looked up anew; none without a valid context. */
-const CURRENT = sql`${id(SCHEMA)}.membership(${setting(SETTINGS.user)}::uuid, ${setting(SETTINGS.tenant)}::uuid) AS m`
+const CURRENT = sql`(
+  ${membershipOf(sql`${setting(SETTINGS.user)}::uuid`, sql`${setting(SETTINGS.tenant)}::uuid`)}
+) AS m`
 
 /**
  * For each attribute a helper, which people ask, and an accessor, which policies ask; and of user and tenant the bare

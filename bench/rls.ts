@@ -2,7 +2,7 @@
  * What row-level security costs: statements of three tenants through `tenantQuery` and `listResources`, against the same
  * written by hand for a role without row-level security, in one run and in turns.
  *
- *     npm run bench:rls [-- --rows 10000,100000,1000000 --rounds 7 --context plain,signed --quick --format json]
+ *     npm run bench:rls [-- --rows 10000,100000,1000000 --rounds 7 --context plain,signed --quick --designs --format json]
  *
  * On PostgreSQL 18 with TWINRULE_TEST_POSTGRES=registry.
  */
@@ -15,6 +15,7 @@ import { type Database, startCluster, TEST_PASSWORD } from '../test/support/clus
 import { TEST_KEY } from '../test/support/example.js'
 import { casesOf } from './rls/cases.js'
 import { ASKED, type Asked, load, people, policy } from './rls/data.js'
+import { designsOf } from './rls/designs.js'
 import { type Measured, measure } from './rls/measure.js'
 import { table } from './table.js'
 
@@ -25,6 +26,8 @@ export interface Wanted {
   readonly rounds: number
   /** Only cases whose names begin so. */
   readonly only: string
+  /** In place of the cases, the worst of them in several designs. */
+  readonly designs: boolean
   readonly tell: (line: string) => void
 }
 const CONTEXTS = ['plain', 'signed'] as const
@@ -89,7 +92,7 @@ async function prepare(database: Database, admin: pg.Client, context: Context): 
 async function inContext(
   database: Database,
   context: Context,
-  { rounds, only, tell }: Wanted
+  { rounds, only, designs, tell }: Wanted
 ): Promise<readonly Measured[]> {
   const app = new pg.Pool({ connectionString: database.url('twinrule_app'), max: 1 })
   const byHand = new pg.Pool({ connectionString: database.url(), max: 1 })
@@ -98,7 +101,10 @@ async function inContext(
     const measured: Measured[] = []
     for (const tenant of Object.keys(ASKED) as Asked[]) {
       tell(`the ${tenant} tenant`)
-      const cases = await casesOf({ tenants, byHand, bundle: compiled(context) }, tenant)
+      const cases = await (designs ? designsOf : casesOf)(
+        { tenants, byHand, bundle: compiled(context) },
+        tenant
+      )
       for (const one of cases.filter(({ name }) => name.startsWith(only)))
         measured.push(await measure(one, rounds))
     }
@@ -122,6 +128,7 @@ if (process.argv[1] === import.meta.filename) {
       context: { type: 'string', default: 'plain,signed' },
       rounds: { type: 'string', default: '7' },
       only: { type: 'string', default: '' },
+      designs: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       format: { type: 'string', default: 'text' }
     }
@@ -132,6 +139,7 @@ if (process.argv[1] === import.meta.filename) {
     contexts: CONTEXTS.filter(name => wanted.includes(name)),
     rounds: values.quick ? 3 : Number(values.rounds),
     only: values.only,
+    designs: values.designs,
     tell: line => void process.stderr.write(`${line}\n`)
   })
   const json = results.map(one => `${JSON.stringify(one)}\n`).join('')

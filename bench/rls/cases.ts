@@ -28,15 +28,16 @@ export interface Stage {
   readonly bundle: Bundle
 }
 
-interface Who extends Stage {
+/** A tenant that is asked for, and on what. */
+export interface Who extends Stage {
   readonly tenant: Asked
   readonly id: string
 }
 
 const ROWS = 50
-const OWN = 'tenant_id = $1'
+export const OWN = 'tenant_id = $1'
 /** What the rules of a note say, by hand. */
-const READABLE = (of = '') =>
+export const READABLE = (of = '') =>
   `(${of}tenant_id = $1 OR ${of}mode = 'global' OR (${of}mode = 'selective' AND ${of}shared_with @> ARRAY[$1]::uuid[]))`
 const NOTE = 'id, tenant_id, created_at, mode, shared_with, title'
 /** The last one walks the index of the sort: with `@>` the GIN index finds all rows, which are then sorted. */
@@ -79,10 +80,15 @@ export async function casesOf(stage: Stage, tenant: Asked): Promise<readonly Cas
   ]
 }
 
-const JOIN = 'FROM comments c JOIN notes n ON n.id = c.note_id'
-const FIRST = `ORDER BY c.created_at, c.id LIMIT ${ROWS}`
+export const JOIN = 'FROM comments c JOIN notes n ON n.id = c.note_id'
+export const FIRST = `ORDER BY c.created_at, c.id LIMIT ${ROWS}`
 
-async function keysOf(pool: pg.Pool, text: string, values: readonly unknown[]): Promise<readonly string[]> {
+/** The first column, as text. */
+export async function keysOf(
+  pool: pg.Pool,
+  text: string,
+  values: readonly unknown[]
+): Promise<readonly string[]> {
   const { rows } = await pool.query<{ id: string }>(text, [...values])
   return rows.map(({ id }) => id)
 }
@@ -113,7 +119,8 @@ function statement(
   }
 }
 
-function handStatement(
+/** A prepared statement by hand. */
+export function handStatement(
   { byHand }: Who,
   name: string,
   text: string,
@@ -123,7 +130,7 @@ function handStatement(
 }
 
 /** The first column of each row; of a statement that shows none, how many it changed. */
-function found({ rows, rowCount }: pg.QueryArrayResult): readonly string[] {
+export function found({ rows, rowCount }: pg.QueryArrayResult): readonly string[] {
   return rows.length > 0 ? rows.map(row => String(row[0])) : [`${rowCount} rows`]
 }
 

@@ -11,6 +11,7 @@ t.test(
       contexts: ['signed'],
       rounds: 1,
       only: '',
+      designs: false,
       tell: line => void told.push(line)
     })
     const names = new Set(results.map(({ name }) => name))
@@ -29,6 +30,21 @@ t.test(
     t.ok(told.includes('10000 rows, signed: the big tenant'))
   }
 )
+
+t.test('each design of a statement finds what the same by hand finds', async t => {
+  for (const context of ['plain', 'signed'] as const) {
+    const results = await rlsBench({
+      rows: [10_000],
+      contexts: [context],
+      rounds: 1,
+      only: '',
+      designs: true,
+      tell: () => {}
+    })
+    t.ok(results.filter(({ name, tenant }) => name.startsWith('join, ') && tenant === 'small').length >= 3)
+    t.ok(results.filter(({ name, tenant }) => name.startsWith('update, ') && tenant === 'big').length >= 3)
+  }
+})
 
 t.test('what finds other rows, or none, is not timed', async t => {
   const one = { name: 'point', tenant: 'big' } as const

@@ -183,7 +183,8 @@ function handPage(who: Who, name: string, text: string, place: readonly unknown[
   return async n => (await run(n)).slice(0, ROWS)
 }
 
-const SPARE = `INSERT INTO notes
+/** Rows of a tenant ($1, $2: its name) to be deleted, from $3 to $4 for each side. */
+export const SPARE = `INSERT INTO notes
   SELECT md5('spare ' || side || ' ' || $2 || ' ' || n)::uuid, $1, '2025-01-01Z', 'private', '{}', 'spare'
   FROM unnest(ARRAY['ours', 'byHand']) AS side, generate_series($3::integer, $4::integer) AS n
   ON CONFLICT DO NOTHING`

@@ -12,6 +12,7 @@ import {
   OWN,
   READABLE,
   type Run,
+  SPARE,
   type Stage,
   type Who
 } from './cases.js'
@@ -22,8 +23,10 @@ interface Subject {
   readonly name: string
   readonly ours: string
   readonly byHand: string
-  /** The ids that it is about, for each side its own, so that neither waits for the other's locks; none for a page. */
-  readonly ids: readonly [ours: readonly string[], byHand: readonly string[]] | null
+  /** The values of the n-th run, for each side its own, so that neither waits for the other's locks; none for a page. */
+  readonly values: Record<'ours' | 'byHand', (n: number) => readonly unknown[]> | null
+  /** What has to be in place before the runs from one number to another. */
+  readonly before?: (from: number, to: number) => Promise<unknown>
 }
 
 /** Who is connected, and what is sent for one run. */
@@ -82,22 +85,32 @@ export async function designsOf(stage: Stage, tenant: Asked): Promise<readonly C
     keysOf(stage.byHand, `SELECT id FROM notes WHERE ${which} ORDER BY md5(id::text) LIMIT 500`, [who.id])
   const [seen, own] = [await ids(READABLE()), await ids(OWN)]
   const half = own.length >> 1
+  const of = (ids: readonly string[]) => (n: number) => [ids[n % ids.length]]
   const point = {
     name: 'point',
     ours: 'SELECT id, title FROM notes WHERE id = $1',
     byHand: `SELECT id, title FROM notes WHERE id = $2 AND ${READABLE()}`,
-    ids: [seen, seen]
+    values: { ours: of(seen), byHand: of(seen) }
   } as const
   const update = {
     name: 'update',
     ours: `UPDATE notes SET title = 'changed' WHERE id = $1`,
     byHand: `UPDATE notes SET title = 'changed' WHERE id = $2 AND ${OWN}`,
-    ids: [own.slice(half), own.slice(0, half)]
+    values: { ours: of(own.slice(half)), byHand: of(own.slice(0, half)) }
+  } as const
+  const spare = (side: string) => (n: number) => [`spare ${side} ${tenant} ${n}`]
+  const remove = {
+    name: 'delete',
+    ours: 'DELETE FROM notes WHERE id = md5($1)::uuid',
+    byHand: 'DELETE FROM notes WHERE id = md5($2)::uuid AND tenant_id = $1',
+    values: { ours: spare('ours'), byHand: spare('byHand') },
+    before: (from: number, to: number) => stage.byHand.query(SPARE, [who.id, tenant, from, to])
   } as const
   return [
     ...everyWay(who, point),
     inDesign(who, point, 'in the role for lists', guarded),
     ...(half > 0 ? everyWay(who, update) : []),
+    ...everyWay(who, remove),
     ...joins(who)
   ]
 }
@@ -115,7 +128,7 @@ const byHandJoin = `SELECT c.id ${JOIN} WHERE c.tenant_id = $1 AND ${READABLE('n
 
 /** A page of a join of two protected tables. */
 function joins(who: Who): readonly Case[] {
-  const join = (ours: string): Subject => ({ name: 'join', ours, byHand: byHandJoin, ids: null })
+  const join = (ours: string): Subject => ({ name: 'join', ours, byHand: byHandJoin, values: null })
   const plain = join(`SELECT c.id ${JOIN} ${FIRST}`)
   const lateral = `FROM comments c CROSS JOIN LATERAL (SELECT FROM notes n WHERE n.id = c.note_id OFFSET 0) n`
   const exists = `FROM comments c WHERE EXISTS (SELECT FROM notes n WHERE n.id = c.note_id OFFSET 0)`
@@ -132,14 +145,10 @@ function joins(who: Who): readonly Case[] {
 function inDesign(who: Who, subject: Subject, how: string, design: Design, isOpen = false): Case {
   const { tenants, tenant, byHand } = who
   const principal = { userId: userId(ASKED[tenant]), tenantId: who.id }
-  const idOf = (side: 0 | 1, n: number) => {
-    const ids = subject.ids?.[side]
-    return ids === undefined ? [] : [ids[n % ids.length]]
-  }
   const context = () => contextStatement(tenants, principal)
   const statement = (n: number): Statement => ({
     text: subject.ours,
-    values: idOf(0, n),
+    values: subject.values?.ours(n) ?? [],
     isPrepared: true,
     hasRows: true,
     rowMode: 'array'
@@ -152,13 +161,20 @@ function inDesign(who: Who, subject: Subject, how: string, design: Design, isOpe
       client.release()
     }
   }
-  const hand = handStatement({ ...who, byHand }, subject.name, subject.byHand, n => [who.id, ...idOf(1, n)])
+  const hand = handStatement({ ...who, byHand }, subject.name, subject.byHand, n => [
+    who.id,
+    ...(subject.values?.byHand(n) ?? [])
+  ])
   return {
     name: `${subject.name}, ${how}`,
     tenant,
     ours,
     byHand: hand,
-    before: () => openContext(tenants.pool, isOpen ? context() : null)
+    async before(from, to) {
+      await openContext(tenants.pool, null)
+      await subject.before?.(from, to)
+      if (isOpen) await openContext(tenants.pool, context())
+    }
   }
 }
 

@@ -97,6 +97,8 @@ async function verify(target: Target, load: Load): Promise<void> {
 
 async function run(autocannon: Autocannon, target: Target, load: Load, seconds: number): Promise<Round> {
   const { server, headers, bodyOf } = target
+  const requests = load.asked.map(asked => ({ body: JSON.stringify(bodyOf(asked)) }))
+  let opened = 0
   const before = server.cpuUs()
   const startedAt = performance.now()
   const result = await autocannon({
@@ -105,7 +107,12 @@ async function run(autocannon: Autocannon, target: Target, load: Load, seconds: 
     headers,
     connections: load.connections,
     duration: seconds,
-    requests: load.asked.map(asked => ({ body: JSON.stringify(bodyOf(asked)) }))
+    requests,
+    // each connection begins elsewhere: in step they would all ask the same question at the same time
+    setupClient(client: { setRequests(requests: readonly object[]): void }) {
+      const from = Math.floor((opened++ * requests.length) / load.connections)
+      client.setRequests([...requests.slice(from), ...requests.slice(0, from)])
+    }
   })
   const took = (performance.now() - startedAt) / 1000
   const answered = result['2xx']

@@ -1,7 +1,8 @@
+import type pg from 'pg'
 import { createEngine } from '../../src/engine/engine.js'
 import type { DecisionRequest } from '../../src/engine/request.js'
 import type { Bundle } from '../../src/ir/model.js'
-import { DECISION_TABLE, DEMO, type User } from '../../test/support/example.js'
+import { addTenants, idOf } from '../../test/support/many-tenants.js'
 import { workload } from '../decide/workload.js'
 import { seeded } from '../random.js'
 
@@ -53,16 +54,23 @@ export async function passedQuestions(
   return { single: requests.map(one => asked([one])), batch }
 }
 
-/** Questions about the demo data, of which everything is stored. */
-export function storedQuestions(): readonly Asked[] {
-  const numbers = [1, 2, 3, 4] as const
-  return (Object.keys(DECISION_TABLE) as User[]).flatMap(user =>
-    numbers.map((n): Asked => {
-      const subject = { type: 'user', id: DEMO[user] }
-      const request = { subject, action: { name: 'read' }, resource: { type: 'agent', id: DEMO.agent(n) } }
-      return { requests: [request], expected: [DECISION_TABLE[user].read.includes(n)] }
-    })
+/** Gives the database `count` more tenants, and asks for each of their users about an agent of the own and of the next one. */
+export async function storedQuestions(owner: pg.Client, count: number): Promise<readonly Asked[]> {
+  await addTenants(owner, count)
+  const { rows } = await owner.query<{ tenant: string; agent: string }>(
+    'SELECT DISTINCT ON (tenant_id) tenant_id AS tenant, id AS agent FROM agents ORDER BY tenant_id, id'
   )
+  const agentOf = new Map(rows.map(({ tenant, agent }) => [tenant, agent]))
+  const numbers = Array.from({ length: count }, (_, i) => i + 1)
+  return numbers.flatMap(n => [asks(n, n), asks(n, (n % count) + 1)])
+
+  function asks(user: number, tenant: number): Asked {
+    const id = agentOf.get(idOf('tenant', tenant))
+    if (id === undefined) throw new Error(`tenant ${tenant} has no agent`)
+    const subject = { type: 'user', id: idOf('user', user) }
+    const request = { subject, action: { name: 'read' }, resource: { type: 'agent', id } }
+    return { requests: [request], expected: [user === tenant] }
+  }
 }
 
 /** A question, or many with the subject as their default, as AuthZEN has them. */

@@ -24,6 +24,7 @@ import { trackRequests } from './plugins/requests.js'
 import { authorizeRoutes } from './routes/authorize.js'
 import { healthRoutes } from './routes/health.js'
 import { listRoutes } from './routes/list.js'
+import { shareReads } from './shared-facts.js'
 
 /**
  * What a service is made of. It owns `facts` and `lister` from here on and closes them when it closes. Without `facts`
@@ -86,7 +87,7 @@ export function buildApp({ engine, facts, lister, config, look, logger }: AppOpt
     const decider =
       facts === null
         ? createStatelessDecider(engine)
-        : createDecider(engine, trusted(facts, drift), config.factsTimeoutMs)
+        : createDecider(engine, shareReads(trusted(facts, drift)), config.factsTimeoutMs)
     authorizeRoutes(api, { decider, maxBatch: config.maxBatch })
     listRoutes(api, {
       isStateless: facts === null,

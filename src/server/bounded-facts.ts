@@ -1,8 +1,9 @@
-import type { Facts, FactsQuery, FactsReader, PrincipalFacts } from '../db/facts.js'
+import type { Facts, FactsQuery, PrincipalFacts } from '../db/facts.js'
 import { DatabaseError, TwinruleError } from '../errors/errors.js'
 import type { Resource } from '../ir/model.js'
 import { canonicalUuid } from '../ir/uuid.js'
 import { rowKey } from './facts-needed.js'
+import type { FactsRead } from './shared-facts.js'
 
 const STATUSES: ReadonlySet<unknown> = new Set([
   'member',
@@ -26,7 +27,7 @@ export interface ReadOptions {
  * @throws DatabaseError or another TwinruleError; never anything that could be taken for an answer
  */
 export async function readFacts(
-  reader: FactsReader,
+  reader: FactsRead,
   query: FactsQuery,
   { revision, resources, timeoutMs }: ReadOptions
 ): Promise<Facts> {

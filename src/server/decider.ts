@@ -1,4 +1,4 @@
-import type { Facts, FactsReader } from '../db/facts.js'
+import type { Facts } from '../db/facts.js'
 import type { Engine } from '../engine/engine.js'
 import { passedCheck } from '../engine/passed.js'
 import type { Answer } from '../engine/request.js'
@@ -6,6 +6,7 @@ import { InternalError, TwinruleError } from '../errors/errors.js'
 import { readFacts } from './bounded-facts.js'
 import { FactsNeeded } from './facts-needed.js'
 import type { Decision, Question, Semantic } from './schemas.js'
+import type { FactsRead } from './shared-facts.js'
 import { type Planned, planFacts, withFacts } from './stored-question.js'
 
 /** An item of a batch: a question, or the answer it gets because it is none. */
@@ -24,7 +25,7 @@ export interface Decider {
 }
 
 /** Builds the part of the service that is not HTTP. @param timeoutMs longest wait for the facts in milliseconds */
-export function createDecider(engine: Engine, reader: FactsReader, timeoutMs: number): Decider {
+export function createDecider(engine: Engine, reader: FactsRead, timeoutMs: number): Decider {
   const resources = new Map(engine.bundle.resources.map(resource => [resource.name, resource]))
   return {
     refuse: refusalOf(engine),

@@ -1,7 +1,10 @@
+import pg from 'pg'
 import t from 'tap'
 import { authzenBody, BATCH, passedQuestions, storedQuestions } from '../../bench/http/questions.js'
+import { createFactsReader } from '../../src/db/facts.js'
 import { post, service } from '../server/service.js'
-import { exampleBundle } from '../support/example.js'
+import { TEST_PASSWORD } from '../support/cluster.js'
+import { demoDatabase, exampleBundle } from '../support/example.js'
 
 t.test('the service answers what the benchmark asks as expected', async t => {
   const app = service(t, { facts: null })
@@ -21,9 +24,28 @@ t.test('the service answers what the benchmark asks as expected', async t => {
   }
 })
 
-t.test('of what is stored, some is allowed and some is not', t => {
-  const expected = storedQuestions().flatMap(one => one.expected)
-  t.equal(expected.length, 16)
-  t.ok(expected.includes(true) && expected.includes(false))
-  t.end()
+t.test('of what is stored too, also when all is asked at once', async t => {
+  const database = await demoDatabase(t, await exampleBundle())
+  const owner = await database.client()
+  const asked = await storedQuestions(owner, 20)
+  await owner.end()
+  t.equal(asked.length, 40)
+  const pool = new pg.Pool({ connectionString: database.url('twinrule_service', TEST_PASSWORD), max: 3 })
+  const facts = createFactsReader(pool)
+  let statements = 0
+  const app = service(t, {
+    facts: {
+      ...facts,
+      read(query, revision) {
+        statements++
+        return facts.read(query, revision)
+      }
+    }
+  })
+  const answers = await Promise.all(asked.map(one => post(app, authzenBody(one))))
+  t.strictSame(
+    answers.map(({ body }) => [body.decision]),
+    asked.map(({ expected }) => expected)
+  )
+  t.ok(statements < asked.length, `${statements} statements for ${asked.length} requests`)
 })

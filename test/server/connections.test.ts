@@ -11,14 +11,18 @@ const later = (ms: number): Promise<void> => new Promise(resolve => void setTime
 /** A reader whose reads wait until they are let go. */
 function heldFacts() {
   const healthy = fakeFacts()
-  const waiting: (() => void)[] = []
+  const waiting: { resume: () => void; requests: number }[] = []
   const facts = fakeFacts({
-    read: query => new Promise<void>(resolve => void waiting.push(resolve)).then(() => healthy.read(query))
+    read: query =>
+      // requests that come together are read together; each asks about one subject
+      new Promise<void>(resume => void waiting.push({ resume, requests: query.subjects.length })).then(() =>
+        healthy.read(query)
+      )
   })
   const waitFor = async (n: number): Promise<void> => {
-    while (waiting.length < n) await later(5)
+    while (waiting.reduce((sum, { requests }) => sum + requests, 0) < n) await later(5)
   }
-  return { facts, waitFor, release: () => waiting.splice(0).forEach(resume => void resume()) }
+  return { facts, waitFor, release: () => waiting.splice(0).forEach(({ resume }) => void resume()) }
 }
 
 async function listening(t: Test, app: FastifyInstance): Promise<string> {

@@ -32,9 +32,21 @@ export function tenantPool(pool: pg.Pool, { key, prepare = true }: TenantPoolOpt
  * @throws ConfigError TWR_CONFIG when user or tenant is no uuid
  */
 export function contextStatement({ key, isPreparing }: TenantPool, principal: ContextPrincipal): Statement {
+  const { call, values } = contextCall(key, principal)
   // safety: who is no member must end the group here, or the statements behind would run as nobody; so false divides by zero
-  const text = `SELECT 1 / twinrule.set_tenant_context($1${key === null ? ', $2' : ''})::integer`
-  const { userId, tenantId } = principal
-  const values = key === null ? [userId, tenantId] : [contextToken(key, { userId, tenantId })]
-  return { text, values, isPrepared: isPreparing }
+  return { text: `SELECT 1 / ${call}::integer`, values, isPrepared: isPreparing }
+}
+
+/**
+ * The call that opens the context of a principal in a transaction, and says whether it is one.
+ *
+ * @throws ConfigError TWR_CONFIG when user or tenant is no uuid
+ */
+export function contextCall(
+  key: ContextKey | null,
+  { userId, tenantId }: ContextPrincipal
+): { readonly call: string; readonly values: readonly string[] } {
+  return key === null
+    ? { call: 'twinrule.set_tenant_context($1, $2)', values: [userId, tenantId] }
+    : { call: 'twinrule.set_tenant_context($1)', values: [contextToken(key, { userId, tenantId })] }
 }

@@ -1,7 +1,8 @@
-import type { ClientBase, Pool } from 'pg'
+import type { Pool } from 'pg'
 import { ROLES } from '../../backends/sql/names.js'
+import { contextCall } from '../../client/tenant-pool.js'
 import { NotMemberError } from '../../client/transaction.js'
-import { type ContextKey, type ContextPrincipal, contextToken } from '../../db/context-token.js'
+import type { ContextKey } from '../../db/context-token.js'
 import { databaseFault } from '../../db/fault.js'
 import { listResources } from '../../db/list.js'
 import type { Bundle } from '../../ir/model.js'
@@ -21,7 +22,11 @@ export function embeddedLister(pool: Pool, bundle: Bundle, key: ContextKey | nul
         await client.query('BEGIN')
         // safety: the policies are for this login, and its own ends with the transaction
         await client.query(`SET LOCAL SESSION AUTHORIZATION ${ROLES.app}`)
-        if (!(await openContext(client, principal, key))) throw new NotMemberError()
+        const { call, values } = contextCall(key, principal)
+        const { rows } = await client.query<{ isMember: boolean }>(`SELECT ${call} AS "isMember"`, [
+          ...values
+        ])
+        if (rows[0]?.isMember !== true) throw new NotMemberError()
         return await listResources(client, bundle, query)
       } catch (cause) {
         throw databaseFault(cause)
@@ -36,17 +41,4 @@ export function embeddedLister(pool: Pool, bundle: Bundle, key: ContextKey | nul
     // the pool is that of the facts, which close it
     async close() {}
   }
-}
-
-async function openContext(
-  client: ClientBase,
-  { userId, tenantId }: ContextPrincipal,
-  key: ContextKey | null
-): Promise<boolean> {
-  const values = key === null ? [userId, tenantId] : [contextToken(key, { userId, tenantId })]
-  const { rows } = await client.query<{ valid: boolean }>(
-    `SELECT twinrule.set_tenant_context($1${key === null ? ', $2' : ''}) AS valid`,
-    values
-  )
-  return rows[0]?.valid === true
 }
